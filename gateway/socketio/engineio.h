@@ -1,0 +1,216 @@
+/* An Engine.IO 4 server: the transport layer under socketio.h, usable on its own.
+ *
+ * A listener owns one TCP port. Servers are attached to it by path ("/socket.io/"). A server has
+ * sockets: one per client, whatever transport (long-polling, WebSocket, or the one upgraded to the
+ * other) it uses at the moment.
+ *
+ * One thread: every call belongs on the thread of the listener's loop, and so do the callbacks.
+ * Any call may be made from any callback. No call runs a callback before it returns: messages,
+ * closes and acknowledgements are always delivered by the loop.
+ *
+ * Strings handed to a callback are borrowed until it returns, unless said otherwise. */
+#pragma once
+
+#include <stdint.h>
+#include <uv.h>
+
+#include "common/str.h"
+
+typedef struct eio_listener eio_listener_t;
+typedef struct eio_server eio_server_t;
+typedef struct eio_socket eio_socket_t;
+typedef struct eio_request eio_request_t;
+typedef struct eio_packet eio_packet_t;
+
+/* Why a session ended. The first that applies is the one reported. */
+typedef enum {
+    EIO_CLOSE_TRANSPORT,       /* the peer's TCP or WebSocket connection ended or failed */
+    EIO_CLOSE_CLIENT,          /* the client sent a close packet */
+    EIO_CLOSE_PING_TIMEOUT,    /* no pong within pingTimeout */
+    EIO_CLOSE_PARSE_ERROR,     /* bytes that are no Engine.IO packet, or one not allowed here */
+    EIO_CLOSE_TOO_LARGE,       /* a WebSocket message over maxPayload, or too many fragments */
+    EIO_CLOSE_POLL_CONFLICT,   /* two polls, or two posts, at the same time */
+    EIO_CLOSE_QUEUE_LIMIT,     /* the client doesn't read: over max_queue_bytes were waiting */
+    EIO_CLOSE_PROTOCOL_ERROR,  /* Socket.IO: a packet that breaks the protocol */
+    EIO_CLOSE_CONNECT_TIMEOUT, /* Socket.IO: no namespace joined within connectTimeout */
+    EIO_CLOSE_CLIENT_LEFT,     /* Socket.IO: the client left this namespace (packet 41) */
+    EIO_CLOSE_SERVER_LEFT,     /* Socket.IO: sio_disconnect() */
+    EIO_CLOSE_SERVER,          /* the application closed the transport */
+    EIO_CLOSE_OVERLOAD,        /* the application closed it: try again later */
+    EIO_CLOSE_SHUTDOWN,        /* the server is going away */
+    EIO_CLOSE_REASONS,         /* their number */
+} eio_close_t;
+
+/* "transport_close", "ping_timeout", …: for logs and metric labels. */
+const char *eio_close_name(eio_close_t reason);
+
+/* ---- requests -------------------------------------------------------------------------------- */
+
+/* What is known of an HTTP request. The one that opened a session is kept with it. */
+
+/* A header's value by its lower-case name; .p is NULL when the request has none. Only headers
+ * named in eio_listener_options_t.headers are kept. Repeated headers come joined by ", ". */
+str_t eio_request_header(const eio_request_t *request, const char *name);
+/* A query parameter's first value, percent-decoded; .p is NULL when there is none. */
+str_t eio_request_query(const eio_request_t *request, const char *key);
+/* The i-th query parameter in order of the URL, decoded. False behind the last. */
+bool eio_request_query_at(const eio_request_t *request, size_t i, str_t *key_out, str_t *value_out);
+/* The i-th kept header that the request has. False behind the last. */
+bool eio_request_header_at(const eio_request_t *request, size_t i, str_t *name_out,
+                           str_t *value_out);
+/* The path without the query, e.g. "/socket.io/". */
+str_t eio_request_path(const eio_request_t *request);
+/* The address of the TCP peer in text, e.g. "127.0.0.1" or "::1": a proxy's, if there is one. Whom
+ * to believe X-Forwarded-For is the application's decision. */
+str_t eio_request_peer(const eio_request_t *request);
+/* True for a WebSocket upgrade request. */
+bool eio_request_is_websocket(const eio_request_t *request);
+
+/* ---- the listener ---------------------------------------------------------------------------- */
+
+/* The answer to an HTTP request outside every server's path. Zeroed = 404. */
+typedef struct {
+    unsigned status;          /* 200, 404, 503 … */
+    const char *content_type; /* static text, e.g. "text/plain" */
+    str_t body;               /* copied when the callback returns; at most 64 KiB */
+} eio_reply_t;
+
+typedef struct {
+    const char *host; /* address to bind; NULL = every one */
+    uint16_t port;    /* 0 = any free one, see eio_listener_port() */
+    /* Lower-case names of the request headers to keep, NULL at the end. NULL = authorization,
+     * cookie, host, origin, referer, traceparent, user-agent, x-forwarded-for, x-forwarded-proto.
+     * The array must outlive the listener. At most EIO_MAX_KEPT_HEADERS. */
+    const char *const *headers;
+    uint32_t max_header_bytes;     /* of one request; longer ones are refused; 0 = 8192 */
+    uint32_t max_connections;      /* TCP connections at once; more are closed; 0 = 60,000 */
+    uint32_t idle_timeout_seconds; /* of a kept-alive connection without a request; 0 = 75 */
+    /* Asked for each GET that belongs to no server (health checks, say). NULL: 404 for all. */
+    void (*on_get)(void *arg, const eio_request_t *request, eio_reply_t *reply_out);
+    void *arg;
+} eio_listener_options_t;
+
+#define EIO_MAX_KEPT_HEADERS 32
+
+/* Binds and listens. `loop` must outlive it. ERR_IO: the address can't be bound, or
+ * libwebsockets' libuv plugin is missing. */
+err_t eio_listener_new(uv_loop_t *loop, const eio_listener_options_t *options,
+                       eio_listener_t **listener_out) MUST_CHECK;
+/* The port bound. */
+uint16_t eio_listener_port(const eio_listener_t *listener);
+/* Stops: every session is closed with EIO_CLOSE_SHUTDOWN (their on_close is still called), the port
+ * and all connections too. Then run the loop until nothing of the listener is left in it
+ * (uv_run() returns, if the application closed its own handles) and call eio_listener_free(). */
+void eio_listener_stop(eio_listener_t *listener);
+/* Frees it and every server attached to it. Only after eio_listener_stop() and the loop's run. */
+void eio_listener_free(eio_listener_t **listener);
+
+/* ---- a server -------------------------------------------------------------------------------- */
+
+enum { EIO_POLLING = 1, EIO_WEBSOCKET = 2 }; /* bits of .transports */
+
+/* May this request open a session? Asked once per handshake, and for polling requests before the
+ * protocol version is looked at. */
+typedef struct {
+    bool allow;
+    str_t message;       /* of the refusal; "Forbidden" if empty */
+    str_t extra_headers; /* "Name: value\r\n" lines for the handshake's response; copied */
+} eio_verdict_t;
+
+/* Cross-origin rules. All zero: no headers, browsers of other origins can't read the answers. */
+typedef struct {
+    const char *const *origins; /* NULL-terminated; {"*", NULL} = any. Compared exactly */
+    bool credentials;
+    const char *methods;         /* of a preflight; NULL = GET,HEAD,PUT,PATCH,POST,DELETE */
+    const char *allowed_headers; /* of a preflight; NULL = what the browser asks for */
+    uint32_t max_age_seconds;    /* 0 = header left out */
+} eio_cors_t;
+
+/* Every field's zero means the default behind it. Pointers must outlive the server. */
+typedef struct {
+    const char *path;            /* "/socket.io/"; also accepted without the last slash */
+    unsigned transports;         /* EIO_POLLING | EIO_WEBSOCKET */
+    uint32_t ping_interval_ms;   /* 25,000 */
+    uint32_t ping_timeout_ms;    /* 20,000 */
+    uint32_t upgrade_timeout_ms; /* 10,000 */
+    uint32_t closing_timeout_ms; /* 30,000: how long a closed polling session waits to say so */
+    uint32_t max_payload;        /* 1,000,000 bytes: a POST's body, a WebSocket message */
+    uint32_t max_fragments;      /* 1,024 of one WebSocket message */
+    uint32_t max_queue_bytes;    /* 4 MiB waiting for one client; more closes it */
+    uint32_t max_sessions;       /* 100,000; further handshakes are answered 503 */
+    const char *sid_prefix;      /* "": sids are "<prefix>.<24 random characters>" if not empty */
+    eio_cors_t cors;
+    /* Forget a session's request when its first Socket.IO namespace is joined (or refused for
+     * good): saves its memory; sio_socket_request() is NULL from then on. */
+    bool forget_request;
+    /* Decides on every handshake, polling and WebSocket alike; refusal is answered 403 for polling,
+     * and on WebSocket too, before any 101. NULL: all are allowed. Must not block. */
+    void (*on_request)(void *arg, const eio_request_t *request, eio_verdict_t *verdict);
+    /* Told of each refused input: a short event name ("bad_packet", "unknown_sid", …) and what was
+     * wrong, text without anything the peer sent. NULL: nobody is told. */
+    void (*on_refused)(void *arg, const char *event, const char *detail, const eio_request_t *);
+    void *arg;
+} eio_server_options_t;
+
+/* What a raw Engine.IO server calls. For Socket.IO use socketio.h instead. */
+typedef struct {
+    void (*on_open)(void *arg, eio_socket_t *socket);
+    void (*on_message)(void *arg, eio_socket_t *socket, str_t message, bool binary);
+    /* Exactly once per on_open; the socket is gone when it returns. */
+    void (*on_close)(void *arg, eio_socket_t *socket, eio_close_t reason);
+    void *arg;
+} eio_handlers_t;
+
+/* Attaches a server to a listener, which owns it. */
+eio_server_t *eio_server_new(eio_listener_t *listener, const eio_server_options_t *options,
+                             const eio_handlers_t *handlers);
+
+/* From now on handshakes are answered 503 (WebSocket ones too); sessions go on. */
+void eio_server_drain(eio_server_t *server);
+
+/* Gauges and counters since the start; plain numbers, read them whenever you like. */
+typedef struct {
+    uint64_t sessions_polling;   /* gauge: open ones using long-polling */
+    uint64_t sessions_websocket; /* gauge: open ones on WebSocket */
+    uint64_t queued_bytes;       /* gauge: of packets waiting in all sessions */
+    uint64_t handshakes;         /* accepted */
+    uint64_t refused;            /* requests answered with an error */
+    uint64_t upgrades;           /* polling to WebSocket, completed */
+    uint64_t packets_in, packets_out;
+    uint64_t bytes_in, bytes_out; /* of packets, without HTTP and WebSocket framing */
+    uint64_t closes[EIO_CLOSE_REASONS];
+} eio_counters_t;
+const eio_counters_t *eio_server_counters(const eio_server_t *server);
+
+/* TCP connections open on the listener now, and accepted since its start. */
+uint64_t eio_listener_connections(const eio_listener_t *listener);
+uint64_t eio_listener_accepted(const eio_listener_t *listener);
+
+/* ---- its sockets ----------------------------------------------------------------------------- */
+
+/* Sends a message; copied. Nothing happens on a closed one. */
+void eio_send_text(eio_socket_t *socket, str_t text);
+void eio_send_binary(eio_socket_t *socket, str_t bytes);
+
+/* One message, encoded once for any number of sockets; the caller has one reference. */
+eio_packet_t *eio_packet_text(str_t text);
+eio_packet_t *eio_packet_binary(str_t bytes);
+void eio_packet_unref(eio_packet_t **packet);
+void eio_send_packet(eio_socket_t *socket, eio_packet_t *packet);
+
+/* Closes after what is queued was written, as far as the peer takes it. on_close follows. */
+void eio_close(eio_socket_t *socket, eio_close_t reason);
+
+/* The application's own pointer with this socket. */
+void eio_socket_set_data(eio_socket_t *socket, void *data);
+void *eio_socket_data(const eio_socket_t *socket);
+/* The session's secret id: whoever knows it can speak for the client. Never log it. */
+str_t eio_socket_sid(const eio_socket_t *socket);
+/* The request that opened the session. */
+const eio_request_t *eio_socket_request(const eio_socket_t *socket);
+/* The HTTP POST that brought the message being delivered; NULL outside on_message and on
+ * WebSocket. */
+const eio_request_t *eio_socket_post(const eio_socket_t *socket);
+bool eio_socket_on_websocket(const eio_socket_t *socket);
+/* Bytes waiting to be written. */
+size_t eio_socket_queued(const eio_socket_t *socket);
