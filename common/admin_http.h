@@ -1,0 +1,36 @@
+/* The service's own HTTP port: GET /health, /ready and /metrics. */
+#pragma once
+
+#include <uv.h>
+
+#include "common/config.h"
+#include "common/health.h"
+
+#define ADMIN_HTTP_CONNECTIONS_MAX 64
+#define ADMIN_HTTP_IDLE_SECONDS 10
+#define ADMIN_HTTP_HEAD_BYTES_MAX 8192 /* memory of one connection: request line and headers */
+
+typedef struct admin_http admin_http_t;
+
+typedef struct {
+    /* Fills up to HEALTH_DEPENDENCIES_MAX entries and returns their number; the texts stay valid
+     * until the loop turn ends. */
+    size_t (*dependencies)(void *context, health_dependency_t *dependencies_out);
+    health_ready_t (*ready)(void *context);
+    void (*metrics)(void *context, strbuf_t *text_out);
+    void *context;
+} admin_http_ops_t;
+
+typedef struct {
+    const config_endpoint_t *listen;
+    const char *service;
+    const char *instance;
+} admin_http_options_t;
+
+err_t admin_http_new(uv_loop_t *loop, const admin_http_options_t *options,
+                     const admin_http_ops_t *ops, admin_http_t **self_out) MUST_CHECK;
+/* The port it listens on. */
+uint16_t admin_http_port(const admin_http_t *self);
+/* Stops listening and closes its handles; the memory goes when the loop has run. Clears the
+ * pointer. */
+void admin_http_free(admin_http_t **self);
