@@ -11,7 +11,7 @@ if(CCACHE)
   set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
 endif()
 
-add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes
+add_compile_options(-Wall -Wextra -Wno-missing-field-initializers -Wno-missing-braces -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes
                     -Werror -fno-omit-frame-pointer -fstack-protector-strong)
 add_compile_definitions(_GNU_SOURCE PARLEY_VERSION="${PROJECT_VERSION}")
 if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
