@@ -1,0 +1,69 @@
+/* The broker's side of all its links: who is there, under which lease, and are their envelopes
+ * complete. Pure: frames and time in, effects out through link_listener_ops_t. The dialer is the
+ * other side.
+ *
+ * A peer is known by the routing id that its frames come with. HELLO opens it (ending an older life
+ * of the same instance name, which is told REFUSED); silence past the lease, GOODBYE, a jump in the
+ * count or a failed transmission end it, and then it must say HELLO anew: whatever else it sends is
+ * answered RESYNC and dropped.
+ */
+#pragma once
+
+#include "common/link_dialer.h"
+
+enum {
+    LISTENER_MAX_PEERS = 1024,
+    LISTENER_ROUTING_BYTES = 64,
+};
+
+typedef struct link_peer link_peer_t;
+
+typedef struct {
+    /* Sends one frame to a routing id; false when the peer is gone or its queue is full. */
+    bool (*transmit)(void *ctx, str_t routing_id, str_t frame);
+    /* A peer is there and knows nothing of what was before. */
+    void (*up)(void *ctx, link_peer_t *peer);
+    /* The peer is gone or starts anew; forget its state. The pointer dies with the call. */
+    void (*down)(void *ctx, link_peer_t *peer, const char *reason);
+    /* An envelope from a peer that may send it (messages.def). */
+    void (*deliver)(void *ctx, link_peer_t *peer, const envelope_t *envelope);
+    /* Something was refused: bytes that are no envelope, a hello that is not acceptable, a message
+     * that this role may not send. For the log. */
+    void (*refused)(void *ctx, str_t routing_id, const char *what);
+} link_listener_ops_t;
+
+typedef struct {
+    const char *name;
+    uint64_t incarnation; /* the broker's epoch, not 0 */
+    uint64_t broker_digest;
+} link_listener_config_t;
+
+typedef struct link_listener link_listener_t;
+
+link_listener_t *link_listener_new(const link_listener_config_t *config,
+                                   const link_listener_ops_t *ops, void *ctx);
+/* Forgets all peers without calling `down`. */
+void link_listener_free(link_listener_t **self);
+
+void link_listener_receive(link_listener_t *self, str_t routing_id, str_t frame, int64_t now_ms);
+/* Leases and heartbeats. Call at least every 250 ms. */
+void link_listener_tick(link_listener_t *self, int64_t now_ms);
+
+/* Sends an envelope. ERR_UNAVAILABLE when the peer's queue is full or it is gone: its link is over
+ * then; `down` is called at the next tick, not from here, so callers may be iterating over peers.
+ */
+err_t link_listener_send(link_listener_t *self, link_peer_t *peer, const envelope_t *envelope,
+                         int64_t now_ms);
+
+/* ---- a peer ---- */
+role_t link_peer_role(const link_peer_t *peer);
+const char *link_peer_name(const link_peer_t *peer);
+uint64_t link_peer_incarnation(const link_peer_t *peer);
+uint16_t link_peer_write_credit(const link_peer_t *peer);
+uint16_t link_peer_read_credit(const link_peer_t *peer);
+/* The service's own pointer, NULL at first. */
+void link_peer_set_data(link_peer_t *peer, void *data);
+void *link_peer_data(const link_peer_t *peer);
+
+size_t link_listener_peers(const link_listener_t *self);
+const link_stats_t *link_listener_stats(const link_listener_t *self);
