@@ -69,3 +69,12 @@ err_t envelope_decode(str_t frame, envelope_t *out) {
     memcpy(out->trace, head.trace, TRACE_ID_BYTES);
     return OK;
 }
+
+void envelope_stamp(char *frame, uint32_t count, uint64_t receiver, uint32_t deadline_ms) {
+    head_t head;
+    memcpy(&head, frame, sizeof(head));
+    head.count = htole32(count);
+    head.receiver = htole64(receiver);
+    head.deadline_ms = htole32(deadline_ms);
+    memcpy(frame, &head, sizeof(head));
+}

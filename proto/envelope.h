@@ -47,3 +47,7 @@ void envelope_encode(const envelope_t *envelope, strbuf_t *out);
 /* Reads one frame. ERR_INVALID when it is shorter than it says, of another version, or has lengths
  * over their bounds. The body isn't looked into. */
 err_t envelope_decode(str_t frame, envelope_t *out) MUST_CHECK;
+
+/* Sets count, receiver and deadline_ms in an encoded frame, so that one encoding serves many sends.
+ */
+void envelope_stamp(char *frame, uint32_t count, uint64_t receiver, uint32_t deadline_ms);
