@@ -13,22 +13,15 @@
 typedef struct admin_http admin_http_t;
 
 typedef struct {
-    /* Fills up to HEALTH_DEPENDENCIES_MAX entries and returns their number; the texts stay valid
-     * until the loop turn ends. */
-    size_t (*dependencies)(void *context, health_dependency_t *dependencies_out);
+    /* Appends the JSON of /health (health_write()). */
+    void (*health)(void *context, strbuf_t *json_out);
     health_ready_t (*ready)(void *context);
     void (*metrics)(void *context, strbuf_t *text_out);
     void *context;
 } admin_http_ops_t;
 
-typedef struct {
-    const config_endpoint_t *listen;
-    const char *service;
-    const char *instance;
-} admin_http_options_t;
-
-err_t admin_http_new(uv_loop_t *loop, const admin_http_options_t *options,
-                     const admin_http_ops_t *ops, admin_http_t **self_out) MUST_CHECK;
+err_t admin_http_new(uv_loop_t *loop, const config_endpoint_t *listen, const admin_http_ops_t *ops,
+                     admin_http_t **self_out) MUST_CHECK;
 /* The port it listens on. */
 uint16_t admin_http_port(const admin_http_t *self);
 /* Stops listening and closes its handles; the memory goes when the loop has run. Clears the

@@ -8,6 +8,8 @@
 
 /* Both names must stay valid. Before the first call lines have service=parley. */
 void log_init(const char *service, const char *instance, log_level_t least);
+/* Frees the line's buffer; lines may still follow. */
+void log_fini(void);
 bool log_enabled(log_level_t level);
 
 /* Writes one line; fields[0] is the event. Use the macros below. */

@@ -6,6 +6,7 @@
 
 #include "common/config.h"
 #include "common/health.h"
+#include "common/lifecycle.h"
 
 typedef struct service service_t;
 
@@ -41,7 +42,6 @@ void service_stop(service_t *service, int exit_code);
 /* Drains as on SIGTERM, then exits. */
 void service_begin_drain(service_t *service);
 bool service_is_draining(const service_t *service);
-/* For a /health or /ready on the service's public port: the same content as on the admin port. The
- * texts stay valid until the loop turn ends. */
+/* For a /health or /ready on the service's public port: the same content as on the admin port. */
 void service_health(service_t *service, strbuf_t *json_out);
 health_ready_t service_ready(service_t *service);
