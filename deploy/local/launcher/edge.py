@@ -1,0 +1,151 @@
+"""haproxy's configuration for one machine, from the template deploy/edge/haproxy.cfg."""
+
+import csv
+import re
+import resource
+import socket
+import subprocess
+
+from launcher import ports
+from launcher.console import Failure
+from launcher.settings import ROOT, make_directory
+
+HAPROXY = "/usr/sbin/haproxy"
+TEMPLATE = ROOT / "deploy/edge/haproxy.cfg"
+
+# haproxy needs two files a connection; 20,000 is a usual hard limit for a process.
+FILES_MAX = 20_000
+FILES_RESERVED = 200
+
+STATS_SECONDS = 2
+
+# The services' defaults, for the time-outs: see PING_INTERVAL_MS and PING_TIMEOUT_MS.
+PING_INTERVAL_MS = 25_000
+PING_TIMEOUT_MS = 20_000
+IDLE_MARGIN_MS = 15_000
+
+# What haproxy itself answers, in the shape of the API's errors.
+ERRORS = {
+    400: ("invalid_payload", "The request is not valid HTTP"),
+    408: ("invalid_payload", "The request took too long to arrive"),
+    502: ("unavailable", "The service gave no valid answer"),
+    503: ("unavailable", "No instance of the service is up"),
+    504: ("unavailable", "The service did not answer in time"),
+}
+RETRY_AFTER_SECONDS = 1
+
+
+def has_ipv6_loopback():
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
+
+
+def addresses(settings):
+    """Where the edge listens; ::1 by default only where the machine has it."""
+    found = settings.bind_addresses()
+    if settings.get("BIND") is None and not has_ipv6_loopback():
+        found.remove("::1")
+    return found
+
+
+def milliseconds(settings, name, fallback):
+    text = settings.get(name) or ""
+    return int(text) if text.isdecimal() else fallback
+
+
+def connection_limit():
+    """How many clients the edge can carry within the limit of open files."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    files = FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, FILES_MAX)
+    return max(100, (files - FILES_RESERVED) // 2)
+
+
+def bind_line(address, port):
+    return f"bind [{address}]:{port} v6only" if ":" in address else f"bind {address}:{port}"
+
+
+def error_lines():
+    lines = []
+    for status, (code, message) in ERRORS.items():
+        body = f'{{"error":{{"code":"{code}","message":"{message}"}}}}'
+        line = f"http-error status {status} content-type application/json lf-string '{body}'"
+        line += ' hdr X-Request-Id "%[var(txn.request_id)]"'
+        if status == 503:
+            line += f' hdr Retry-After "{RETRY_AFTER_SECONDS}"'
+        lines.append(line)
+    return lines
+
+
+def server_lines(slots, sticky):
+    """Every slot that `scale` could fill is there from the start: one that isn't filled is down."""
+    lines = []
+    if sticky:
+        lines += [f"use-server {name} if {{ url_param(sid) -m beg {name}. }}"
+                  for name, _, _ in slots]
+    return lines + [f"server {name} 127.0.0.1:{port} check port {admin}"
+                    for name, port, admin in slots]
+
+
+def fill(template, values):
+    """Replaces @NAME@; a list becomes one line each, indented as the place is."""
+    def replace(match):
+        indent, name = match.groups()
+        value = values[name]
+        return "\n".join(indent + line for line in value) if isinstance(value, list) else (
+            indent + str(value))
+
+    return re.sub(r"([ \t]*)@([A-Z_]+)@", replace, template)
+
+
+def stats_socket(settings):
+    return settings.run_dir() / "edge.sock"
+
+
+def servers_up(settings):
+    """Names of the servers that haproxy has checked and found ready. (One that it hasn't checked
+    yet counts as up for haproxy itself.)"""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(STATS_SECONDS)
+            connection.connect(str(stats_socket(settings)))
+            connection.sendall(b"show stat\n")
+            with connection.makefile(encoding="ascii") as answer:
+                lines = list(csv.DictReader(answer))
+    except OSError:
+        return set()
+    return {line["svname"] for line in lines
+            if line["status"] == "UP" and line["check_status"] == "L7OK"}
+
+
+def configuration(settings):
+    idle = (milliseconds(settings, "PING_INTERVAL_MS", PING_INTERVAL_MS)
+            + milliseconds(settings, "PING_TIMEOUT_MS", PING_TIMEOUT_MS) + IDLE_MARGIN_MS)
+    return fill(TEMPLATE.read_text(), {
+        "LOG_LEVEL": "info" if settings.get("LOG_LEVEL") == "debug" else "notice",
+        "MAXCONN": connection_limit(),
+        "STATS_SOCKET": stats_socket(settings),
+        "IDLE": f"{idle}ms",
+        "ERRORS": error_lines(),
+        "BINDS": [bind_line(address, settings.port) for address in addresses(settings)],
+        "GATEWAYS": server_lines(ports.slots(settings, "gateway"), sticky=True),
+        "RESTS": server_lines(ports.slots(settings, "rest"), sticky=False),
+        "ADMIN": f"127.0.0.1:{settings.port + ports.ADMIN_OFFSET['edge']}",
+    })
+
+
+def write_configuration(settings):
+    """Writes PARLEY_HOME/edge/haproxy.cfg; haproxy's own check must accept it."""
+    directory = settings.home / "edge"
+    make_directory(directory, 0o700)
+    path = directory / "haproxy.cfg"
+    fresh = directory / "haproxy.cfg.new"
+    fresh.write_text(configuration(settings))
+    done = subprocess.run([HAPROXY, "-c", "-f", str(fresh)], text=True, capture_output=True,
+                          stdin=subprocess.DEVNULL, check=False)
+    if done.returncode != 0:
+        raise Failure(f"haproxy refuses {fresh}:\n{done.stdout}{done.stderr}")
+    fresh.rename(path)
