@@ -18,7 +18,7 @@
 
 typedef struct eio_listener eio_listener_t;
 typedef struct eio_server eio_server_t;
-typedef struct eio_socket eio_socket_t;
+typedef struct eio_session eio_session_t;
 typedef struct eio_request eio_request_t;
 typedef struct eio_packet eio_packet_t;
 
@@ -154,10 +154,10 @@ typedef struct {
 
 /* What a raw Engine.IO server calls. For Socket.IO use socketio.h instead. */
 typedef struct {
-    void (*on_open)(void *arg, eio_socket_t *socket);
-    void (*on_message)(void *arg, eio_socket_t *socket, str_t message, bool binary);
+    void (*on_open)(void *arg, eio_session_t *session);
+    void (*on_message)(void *arg, eio_session_t *session, str_t message, bool binary);
     /* Exactly once per on_open; the socket is gone when it returns. */
-    void (*on_close)(void *arg, eio_socket_t *socket, eio_close_t reason);
+    void (*on_close)(void *arg, eio_session_t *session, eio_close_t reason);
     void *arg;
 } eio_handlers_t;
 
@@ -189,28 +189,28 @@ uint64_t eio_listener_accepted(const eio_listener_t *listener);
 /* ---- its sockets ----------------------------------------------------------------------------- */
 
 /* Sends a message; copied. Nothing happens on a closed one. */
-void eio_send_text(eio_socket_t *socket, str_t text);
-void eio_send_binary(eio_socket_t *socket, str_t bytes);
+void eio_send_text(eio_session_t *session, str_t text);
+void eio_send_binary(eio_session_t *session, str_t bytes);
 
 /* One message, encoded once for any number of sockets; the caller has one reference. */
 eio_packet_t *eio_packet_text(str_t text);
 eio_packet_t *eio_packet_binary(str_t bytes);
 void eio_packet_unref(eio_packet_t **packet);
-void eio_send_packet(eio_socket_t *socket, eio_packet_t *packet);
+void eio_send_packet(eio_session_t *session, eio_packet_t *packet);
 
 /* Closes after what is queued was written, as far as the peer takes it. on_close follows. */
-void eio_close(eio_socket_t *socket, eio_close_t reason);
+void eio_close(eio_session_t *session, eio_close_t reason);
 
 /* The application's own pointer with this socket. */
-void eio_socket_set_data(eio_socket_t *socket, void *data);
-void *eio_socket_data(const eio_socket_t *socket);
+void eio_session_set_data(eio_session_t *session, void *data);
+void *eio_session_data(const eio_session_t *session);
 /* The session's secret id: whoever knows it can speak for the client. Never log it. */
-str_t eio_socket_sid(const eio_socket_t *socket);
+str_t eio_session_sid(const eio_session_t *session);
 /* The request that opened the session. */
-const eio_request_t *eio_socket_request(const eio_socket_t *socket);
+const eio_request_t *eio_session_request(const eio_session_t *session);
 /* The HTTP POST that brought the message being delivered; NULL outside on_message and on
  * WebSocket. */
-const eio_request_t *eio_socket_post(const eio_socket_t *socket);
-bool eio_socket_on_websocket(const eio_socket_t *socket);
+const eio_request_t *eio_session_post(const eio_session_t *session);
+bool eio_session_on_websocket(const eio_session_t *session);
 /* Bytes waiting to be written. */
-size_t eio_socket_queued(const eio_socket_t *socket);
+size_t eio_session_queued(const eio_session_t *session);
