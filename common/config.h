@@ -32,21 +32,20 @@ typedef struct {
 } config_endpoint_t;
 
 typedef struct {
-    const char *name;     /* the struct's field, from CONFIG_FIELD */
     const char *variable; /* the environment variable */
     config_kind_t kind;
-    size_t offset; /* of the field, from CONFIG_FIELD */
+    bool required; /* without a default: must be set. Else the field stays zero */
+    size_t offset; /* from CONFIG_FIELD */
     uint64_t min, max;
     const char *fallback;     /* the default, as text; NULL: none */
-    bool required;            /* without a default: must be set. Else the field stays zero */
     const char *const *words; /* CONFIG_WORD: what is allowed, NULL at the end */
     bool (*check)(str_t);     /* an extra rule for a string, secret, or each entry of a list */
     const char *allowed;      /* … and what it allows, in words */
     const char *doc;          /* one line for --help and the reference page */
 } config_option_t;
 
-/* The first initialisers of an option: CONFIG_FIELD(gateway_config_t, listen). */
-#define CONFIG_FIELD(type, field) .name = #field, .offset = offsetof(type, field)
+/* Which field of the struct the option fills: CONFIG_FIELD(gateway_config_t, listen). */
+#define CONFIG_FIELD(type, field) .offset = offsetof(type, field)
 
 /* What every service has. A service's own struct starts with it: config_common_t common; */
 typedef struct {

@@ -1,5 +1,7 @@
 #include "common/mhd_loop.h"
 
+#include <stdbool.h>
+
 #include "common/log.h"
 
 struct mhd_loop {
@@ -7,14 +9,18 @@ struct mhd_loop {
     uv_poll_t poll;   /* on the daemon's epoll fd */
     uv_timer_t timer; /* its connections' time-outs, and work that waits for no fd */
     unsigned open_handles;
+    bool woken; /* mhd_loop_wake() was called since the daemon last ran */
 };
 
 static void on_timer(uv_timer_t *timer);
 
 static void run(mhd_loop_t *self) {
     MHD_UNSIGNED_LONG_LONG timeout_ms = 0;
+    self->woken = false;
     MHD_run(self->daemon);
-    if (MHD_get_timeout(self->daemon, &timeout_ms) == MHD_YES)
+    if (self->woken)
+        uv_timer_start(&self->timer, on_timer, 0, 0);
+    else if (MHD_get_timeout(self->daemon, &timeout_ms) == MHD_YES)
         uv_timer_start(&self->timer, on_timer, timeout_ms, 0);
     else
         uv_timer_stop(&self->timer);
@@ -61,6 +67,7 @@ err_t mhd_loop_new(uv_loop_t *loop, struct MHD_Daemon *daemon, mhd_loop_t **self
 }
 
 void mhd_loop_wake(mhd_loop_t *self) {
+    self->woken = true;
     uv_timer_start(&self->timer, on_timer, 0, 0);
 }
 

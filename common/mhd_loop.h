@@ -11,8 +11,7 @@ typedef struct mhd_loop mhd_loop_t;
 /* Takes the daemon: mhd_loop_free() stops it. */
 err_t mhd_loop_new(uv_loop_t *loop, struct MHD_Daemon *daemon, mhd_loop_t **self_out) MUST_CHECK;
 
-/* After MHD_resume_connection() outside the daemon's own callbacks: makes it run in this loop turn.
- */
+/* After MHD_resume_connection(): makes the daemon run without waiting for a socket. */
 void mhd_loop_wake(mhd_loop_t *self);
 
 /* Stops the daemon at once (every connection must have been resumed) and closes the handles; the

@@ -1,7 +1,5 @@
 #include "common/ratelimit.h"
 
-#include <utlist.h>
-
 #include "common/siphash.h"
 
 /* The bucket is kept as the time at which it will be full again: taking a token moves that time on
@@ -35,7 +33,6 @@ bool ratelimit_take(ratelimit_bucket_t *self, const ratelimit_rate_t *rate, uint
 
 typedef struct entry {
     UT_hash_handle hh;
-    struct entry *prev, *next; /* by last use, the oldest first */
     ratelimit_bucket_t bucket;
     size_t name_length;
     char name[];
@@ -44,8 +41,8 @@ typedef struct entry {
 struct ratelimit_table {
     ratelimit_rate_t rate;
     size_t max_entries;
-    entry_t *by_name; /* name => entry */
-    entry_t *by_use;
+    /* name => entry; uthash keeps the order of adding, which here is that of the last use. */
+    entry_t *by_name;
 };
 
 ratelimit_table_t *ratelimit_table_new(const ratelimit_rate_t *rate, size_t max_entries) {
@@ -58,26 +55,25 @@ ratelimit_table_t *ratelimit_table_new(const ratelimit_rate_t *rate, size_t max_
 
 static void forget(ratelimit_table_t *self, entry_t *entry) {
     HASH_DEL(self->by_name, entry);
-    DL_DELETE(self->by_use, entry);
+    ASSERT(self->by_name != entry);
     free(entry);
 }
 
 void ratelimit_table_free(ratelimit_table_t **self) {
     if (!*self)
         return;
-    while ((*self)->by_use)
-        forget(*self, (*self)->by_use);
+    while ((*self)->by_name)
+        forget(*self, (*self)->by_name);
     free(*self);
     *self = NULL;
 }
 
-/* A few of the oldest at each use: faster than entries come, so that no use has to wait for many.
- */
+/* A few of the oldest at each use: faster than entries come, and no use waits for many. */
 static void forget_full(ratelimit_table_t *self, int64_t now_ms) {
-    for (int i = 0; i < 4 && self->by_use; i++) {
-        if (self->by_use->bucket.full_at_us > now_ms * 1000)
+    for (int i = 0; i < 4 && self->by_name; i++) {
+        if (self->by_name->bucket.full_at_us > now_ms * 1000)
             return;
-        forget(self, self->by_use);
+        forget(self, self->by_name);
     }
 }
 
@@ -87,14 +83,22 @@ static entry_t *find(ratelimit_table_t *self, str_t name) {
     return entry;
 }
 
+static void append(ratelimit_table_t *self, entry_t *entry) {
+    HASH_ADD_KEYPTR(hh, self->by_name, entry->name, entry->name_length, entry);
+}
+
+static void move_to_end(ratelimit_table_t *self, entry_t *entry) {
+    HASH_DEL(self->by_name, entry);
+    append(self, entry);
+}
+
 static entry_t *add(ratelimit_table_t *self, str_t name) {
     if (HASH_COUNT(self->by_name) >= self->max_entries)
-        forget(self, self->by_use);
+        forget(self, self->by_name);
     entry_t *entry = xcalloc(1, sizeof(*entry) + name.n);
     entry->name_length = name.n;
     memcpy(entry->name, name.p, name.n);
-    HASH_ADD_KEYPTR(hh, self->by_name, entry->name, entry->name_length, entry);
-    DL_APPEND(self->by_use, entry);
+    append(self, entry);
     return entry;
 }
 
@@ -102,10 +106,10 @@ bool ratelimit_table_take(ratelimit_table_t *self, str_t name, uint32_t cost, in
                           int64_t *retry_after_ms_out) {
     forget_full(self, now_ms);
     entry_t *entry = find(self, name);
-    if (!entry)
+    if (entry)
+        move_to_end(self, entry);
+    else
         entry = add(self, name);
-    DL_DELETE(self->by_use, entry);
-    DL_APPEND(self->by_use, entry);
     return ratelimit_take(&entry->bucket, &self->rate, cost, now_ms, retry_after_ms_out);
 }
 

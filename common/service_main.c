@@ -84,7 +84,7 @@ static void write_metrics(void *context, strbuf_t *text_out) {
 
 static void begin_drain(void *context, int64_t deadline_ms) {
     service_t *service = context;
-    if (service->ops->drain)
+    if (service->ops->drain && service->self)
         service->ops->drain(service->self, deadline_ms);
     else
         service_stop(service, EXIT_CODE_OK);
