@@ -123,7 +123,7 @@ eio_session_t *eio_server_open(eio_server_t *self, eio_request_t *request, void 
     session->opening = ws == NULL;
     self->counters.handshakes++;
     (*(ws ? &self->counters.sessions_websocket : &self->counters.sessions_polling))++;
-    deadline_set(&session->deadline, &self->pings, now_ms + self->options.ping_interval_ms);
+    timeout_set(&session->deadline, &self->pings, now_ms + self->options.ping_interval_ms);
     queue_open_packet(session);
     self->handlers.on_open(self->handlers.arg, session);
     return session;
@@ -142,7 +142,7 @@ void eio_server_mark_dirty(eio_session_t *session) {
 void eio_server_flush(eio_server_t *self, uint64_t now_ms) {
     bool layer_worked;
     do {
-        layer_worked = self->layer.flush && self->layer.flush(self->layer.arg);
+        layer_worked = self->layer.flush && self->layer.flush(self->layer.arg, now_ms);
         while (self->dirty) {
             eio_session_t *session = self->dirty;
             self->dirty = session->next_dirty;
@@ -154,7 +154,7 @@ void eio_server_flush(eio_server_t *self, uint64_t now_ms) {
 
 void eio_server_remove(eio_session_t *session) {
     ASSERT(!session->dirty && !session->poll && !session->ws && !session->upgrade);
-    deadline_clear(&session->deadline);
+    timeout_clear(&session->deadline);
     while (session->queue_count) {
         session->server->counters.queued_bytes -=
             eio_packet_cost(session->queue[session->queue_head]);
@@ -168,19 +168,19 @@ void eio_server_remove(eio_session_t *session) {
     free(session);
 }
 
-static eio_session_t *session_of(deadline_t *deadline) {
+static eio_session_t *session_of(timeout_t *deadline) {
     return (eio_session_t *)((char *)deadline - offsetof(eio_session_t, deadline));
 }
 
 void eio_server_advance(eio_server_t *self, uint64_t now_ms) {
-    deadline_t *due;
-    while ((due = deadline_pop_due(&self->pings, now_ms)))
+    timeout_t *due;
+    while ((due = timeout_pop_due(&self->pings, now_ms)))
         eio_session_send_ping(session_of(due), now_ms);
-    while ((due = deadline_pop_due(&self->pongs, now_ms)))
+    while ((due = timeout_pop_due(&self->pongs, now_ms)))
         eio_close(session_of(due), EIO_CLOSE_PING_TIMEOUT);
-    while ((due = deadline_pop_due(&self->upgrades, now_ms)))
+    while ((due = timeout_pop_due(&self->upgrades, now_ms)))
         eio_session_drop_upgrade(((eio_upgrade_t *)due)->session);
-    while ((due = deadline_pop_due(&self->lingering, now_ms))) {
+    while ((due = timeout_pop_due(&self->lingering, now_ms))) {
         if (!session_of(due)->poll) /* else the next flush ends it */
             eio_server_remove(session_of(due));
     }
@@ -189,12 +189,11 @@ void eio_server_advance(eio_server_t *self, uint64_t now_ms) {
 }
 
 uint64_t eio_server_next_deadline(const eio_server_t *self) {
-    const deadline_list_t *lists[] = {&self->pings, &self->pongs, &self->upgrades,
-                                      &self->lingering};
+    const timeout_list_t *lists[] = {&self->pings, &self->pongs, &self->upgrades, &self->lingering};
     uint64_t next =
-        self->layer.next_deadline ? self->layer.next_deadline(self->layer.arg) : DEADLINE_NONE;
+        self->layer.next_deadline ? self->layer.next_deadline(self->layer.arg) : TIMEOUT_NONE;
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-        uint64_t first = deadline_first(lists[i]);
+        uint64_t first = timeout_first(lists[i]);
         next = first < next ? first : next;
     }
     return next;

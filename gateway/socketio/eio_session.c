@@ -111,7 +111,7 @@ void eio_close(eio_session_t *self, eio_close_t reason) {
     set_state(self, EIO_STATE_CLOSING);
     self->close_reason = (uint8_t)reason;
     self->server->counters.closes[reason]++;
-    deadline_clear(&self->deadline);
+    timeout_clear(&self->deadline);
     eio_server_mark_dirty(self);
 }
 
@@ -141,7 +141,7 @@ void eio_session_send_ping(eio_session_t *self, uint64_t now_ms) {
     uint64_t from = now_ms > due + timeout / 2 ? now_ms : due;
     self->awaits_pong = true;
     self->extended = false;
-    deadline_set(&self->deadline, &server->pongs, from + timeout);
+    timeout_set(&self->deadline, &server->pongs, from + timeout);
     eio_send_packet(self, server->ping);
 }
 
@@ -149,8 +149,8 @@ static void handle_pong(eio_session_t *self, uint64_t now_ms) {
     if (!self->awaits_pong)
         return;
     self->awaits_pong = false;
-    deadline_set(&self->deadline, &self->server->pings,
-                 now_ms + self->server->options.ping_interval_ms);
+    timeout_set(&self->deadline, &self->server->pings,
+                now_ms + self->server->options.ping_interval_ms);
 }
 
 /* Any other packet shows that the client lives: it prolongs the wait, once per ping. */
@@ -158,8 +158,8 @@ static void note_life(eio_session_t *self, uint64_t now_ms) {
     if (!self->awaits_pong || self->extended)
         return;
     self->extended = true;
-    deadline_set(&self->deadline, &self->server->pongs,
-                 now_ms + self->server->options.ping_timeout_ms);
+    timeout_set(&self->deadline, &self->server->pongs,
+                now_ms + self->server->options.ping_timeout_ms);
 }
 
 /* ---- packets ---- */
@@ -255,13 +255,13 @@ bool eio_session_probe(eio_session_t *self, void *ws, uint64_t now_ms) {
     upgrade->session = self;
     upgrade->ws = ws;
     self->upgrade = upgrade;
-    deadline_set(&upgrade->deadline, &self->server->upgrades,
-                 now_ms + self->server->options.upgrade_timeout_ms);
+    timeout_set(&upgrade->deadline, &self->server->upgrades,
+                now_ms + self->server->options.upgrade_timeout_ms);
     return true;
 }
 
 static void free_upgrade(eio_session_t *self) {
-    deadline_clear(&self->upgrade->deadline);
+    timeout_clear(&self->upgrade->deadline);
     free(self->upgrade);
     self->upgrade = NULL;
 }
@@ -443,8 +443,8 @@ static void linger(eio_session_t *self, uint64_t now_ms) {
         queue_push(self, eio_packet_ref(noop));
     eio_packet_unref(&noop);
     set_state(self, EIO_STATE_LINGERING);
-    deadline_set(&self->deadline, &self->server->lingering,
-                 now_ms + self->server->options.closing_timeout_ms);
+    timeout_set(&self->deadline, &self->server->lingering,
+                now_ms + self->server->options.closing_timeout_ms);
 }
 
 static void flush_closing(eio_session_t *self, uint64_t now_ms) {

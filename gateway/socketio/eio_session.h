@@ -9,9 +9,9 @@
 
 #include <uthash.h>
 
-#include "gateway/socketio/deadlines.h"
 #include "gateway/socketio/eio_packet.h"
 #include "gateway/socketio/eio_request.h"
+#include "gateway/socketio/timeouts.h"
 
 /* What the session does to the outside. `poll` is a held GET, `post` a POST being read, `ws` a
  * WebSocket; pointers of the shell's. None of these may call back into the session at once. */
@@ -46,7 +46,7 @@ typedef enum {
 
 /* A WebSocket that wants to take a polling session over. */
 typedef struct {
-    deadline_t deadline;
+    timeout_t deadline;
     eio_session_t *session;
     void *ws;
     bool probed; /* the probe was answered: polls are released */
@@ -63,7 +63,7 @@ struct eio_session {
     eio_packet_t **queue; /* ring of queue_capacity (a power of 2, or 0) */
     uint32_t queue_capacity, queue_head, queue_count;
     uint32_t queued; /* cost of what is queued, bytes */
-    deadline_t deadline;
+    timeout_t deadline;
     eio_request_t *request;
     const eio_request_t *post_request;
     void *data;
@@ -84,7 +84,7 @@ typedef struct {
     void (*advance)(void *arg, uint64_t now_ms);
     uint64_t (*next_deadline)(void *arg);
     /* Delivers deferred callbacks; true when there were any. */
-    bool (*flush)(void *arg);
+    bool (*flush)(void *arg, uint64_t now_ms);
     void (*free)(void *arg);
     void *arg;
 } eio_layer_t;
@@ -96,7 +96,7 @@ struct eio_server {
     const eio_transport_t *transport;
     eio_session_t *sessions; /* sid => session, lingering ones too */
     eio_session_t *dirty, *last_dirty;
-    deadline_list_t pings, pongs, upgrades, lingering;
+    timeout_list_t pings, pongs, upgrades, lingering;
     eio_packet_t *ping;
     strbuf_t out;     /* what is being written */
     strbuf_t scratch; /* a binary packet being decoded */
@@ -121,7 +121,7 @@ bool eio_server_has_room(const eio_server_t *server);
 eio_session_t *eio_server_find(const eio_server_t *server, str_t sid);
 /* Lets time pass: pings, and everything that is overdue. */
 void eio_server_advance(eio_server_t *server, uint64_t now_ms);
-/* When eio_server_advance() has something to do next; DEADLINE_NONE for never. */
+/* When eio_server_advance() has something to do next; TIMEOUT_NONE for never. */
 uint64_t eio_server_next_deadline(const eio_server_t *server);
 /* Writes out, tells of closes, frees. */
 void eio_server_flush(eio_server_t *server, uint64_t now_ms);

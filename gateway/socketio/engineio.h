@@ -11,10 +11,9 @@
  * Strings handed to a callback are borrowed until it returns, unless said otherwise. */
 #pragma once
 
-#include <stdint.h>
-#include <uv.h>
-
 #include "common/str.h"
+
+struct uv_loop_s; /* uv_loop_t */
 
 typedef struct eio_listener eio_listener_t;
 typedef struct eio_server eio_server_t;
@@ -94,7 +93,7 @@ typedef struct {
 
 /* Binds and listens. `loop` must outlive it. ERR_IO: the address can't be bound, or
  * libwebsockets' libuv plugin is missing. */
-err_t eio_listener_new(uv_loop_t *loop, const eio_listener_options_t *options,
+err_t eio_listener_new(struct uv_loop_s *loop, const eio_listener_options_t *options,
                        eio_listener_t **listener_out) MUST_CHECK;
 /* The port bound. */
 uint16_t eio_listener_port(const eio_listener_t *listener);
@@ -140,8 +139,8 @@ typedef struct {
     uint32_t max_sessions;       /* 100,000; further handshakes are answered 503 */
     const char *sid_prefix;      /* "": sids are "<prefix>.<24 random characters>" if not empty */
     eio_cors_t cors;
-    /* Forget a session's request when its first Socket.IO namespace is joined (or refused for
-     * good): saves its memory; sio_socket_request() is NULL from then on. */
+    /* Forget a session's request when its first Socket.IO namespace is joined: saves its memory;
+     * sio_socket_request() is NULL from then on. */
     bool forget_request;
     /* Decides on every handshake, polling and WebSocket alike; refusal is answered 403 for polling,
      * and on WebSocket too, before any 101. NULL: all are allowed. Must not block. */

@@ -1,7 +1,7 @@
 #include <sys/socket.h>
 #include <utlist.h>
 
-#include "gateway/socketio/listener.h"
+#include "gateway/socketio/eio_listener.h"
 
 enum {
     RECEIVE_TIMEOUT_MS = 30000, /* for a whole request, from its first byte */
@@ -56,7 +56,7 @@ static void close_conn(http_conn_t *self) {
         return;
     leave_session(self);
     self->state = STATE_CLOSED;
-    deadline_clear(&self->deadline);
+    timeout_clear(&self->deadline);
     if (self->resumed)
         LL_DELETE2(self->listener->resumed, self, next_resumed);
     end_request(self);
@@ -66,8 +66,8 @@ static void close_conn(http_conn_t *self) {
 static void await_request(http_conn_t *self) {
     eio_listener_t *listener = self->listener;
     self->state = STATE_HEAD;
-    deadline_set(&self->deadline, &listener->idle,
-                 listener_now(listener) + 1000 * (uint64_t)listener->options.idle_timeout_seconds);
+    timeout_set(&self->deadline, &listener->idle,
+                listener_now(listener) + 1000 * (uint64_t)listener->options.idle_timeout_seconds);
     if (self->in.n && !self->resumed) {
         self->resumed = true;
         LL_PREPEND2(listener->resumed, self, next_resumed);
@@ -86,7 +86,7 @@ static void say_goodbye(http_conn_t *self) {
     }
     self->state = STATE_GOODBYE;
     strbuf_fini(&self->in);
-    deadline_set(&self->deadline, &listener->leaving, listener_now(listener) + GOODBYE_TIMEOUT_MS);
+    timeout_set(&self->deadline, &listener->leaving, listener_now(listener) + GOODBYE_TIMEOUT_MS);
 }
 
 /* The response has left. */
@@ -117,7 +117,7 @@ static void write_rest(http_conn_t *self, str_t bytes) {
     rest_t *rest = xmalloc(sizeof(*rest) + bytes.n);
     memcpy(rest->bytes, bytes.p, bytes.n);
     rest->request.data = self;
-    deadline_set(&self->deadline, &listener->sending, listener_now(listener) + SEND_TIMEOUT_MS);
+    timeout_set(&self->deadline, &listener->sending, listener_now(listener) + SEND_TIMEOUT_MS);
     uv_buf_t buffer = uv_buf_init(rest->bytes, (unsigned)bytes.n);
     if (uv_write(&rest->request, (uv_stream_t *)&self->tcp, &buffer, 1, on_written) != 0) {
         free(rest);
@@ -187,8 +187,8 @@ static size_t take_head(http_conn_t *self, str_t bytes) {
     size_t length = 0;
     err_t err = http_head_parse(bytes, listener->options.max_header_bytes, &head, &length);
     if (self->deadline.list != &listener->receiving)
-        deadline_set(&self->deadline, &listener->receiving,
-                     listener_now(listener) + RECEIVE_TIMEOUT_MS);
+        timeout_set(&self->deadline, &listener->receiving,
+                    listener_now(listener) + RECEIVE_TIMEOUT_MS);
     if (err == ERR_UNAVAILABLE)
         return 0;
     self->head_only = false;
@@ -203,7 +203,7 @@ static size_t take_head(http_conn_t *self, str_t bytes) {
         return length;
     case ROUTE_HELD:
         self->state = STATE_HELD;
-        deadline_clear(&self->deadline);
+        timeout_clear(&self->deadline);
         return length;
     case ROUTE_BODY:
         await_body(self, &head);
@@ -335,11 +335,11 @@ void http_conn_accept(eio_listener_t *listener) {
 }
 
 void http_conn_expire(eio_listener_t *listener) {
-    deadline_list_t *lists[] = {&listener->idle, &listener->receiving, &listener->sending,
-                                &listener->leaving};
+    timeout_list_t *lists[] = {&listener->idle, &listener->receiving, &listener->sending,
+                               &listener->leaving};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-        deadline_t *due;
-        while ((due = deadline_pop_due(lists[i], listener_now(listener))))
+        timeout_t *due;
+        while ((due = timeout_pop_due(lists[i], listener_now(listener))))
             close_conn((http_conn_t *)((char *)due - offsetof(http_conn_t, deadline)));
     }
 }

@@ -1,7 +1,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "gateway/socketio/listener.h"
+#include "gateway/socketio/eio_listener.h"
 
 enum { MAX_REPLY = 64 * 1024, WEBSOCKET_KEY_LENGTH = 24 };
 

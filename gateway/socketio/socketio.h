@@ -36,7 +36,6 @@ typedef struct {
     uint32_t connect_timeout_ms; /* 45,000: from the handshake to the first namespace joined */
     uint32_t max_attachments;    /* 10 binary attachments in one packet */
     uint32_t max_depth;          /* 128: nesting of JSON that is let in */
-    uint32_t max_namespaces;     /* 16 joined by one client */
     uint32_t max_pending_acks;   /* 256 acknowledgements one socket owes us; more: ERR_LIMIT */
     uint32_t ack_timeout_ms;     /* 30,000: after it on_ack gets ERR_TIMEOUT */
 } sio_options_t;

@@ -1,7 +1,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
-#include "gateway/socketio/listener.h"
+#include "gateway/socketio/eio_listener.h"
 
 enum {
     RX_BUFFER_BYTES = 1024,    /* held by every connection */
@@ -20,7 +20,7 @@ struct websocket {
     eio_request_t *request; /* of a handshake, until the session has it */
     str_t headers;          /* for the 101 response; borrowed during adoption */
     strbuf_t message;       /* the fragments so far */
-    deadline_t deadline;
+    timeout_t deadline;
     uint32_t fragments;
     bool closing : 1; /* our close frame is out */
     bool upgrade : 1; /* came to take a session over */
@@ -32,7 +32,7 @@ static eio_listener_t *listener_of(struct lws *wsi) {
 
 /* libwebsockets drops it soon, whatever the peer does. Not at once: we may be in its callback. */
 static void doom(websocket_t *self, uint64_t at_ms) {
-    deadline_set(&self->deadline, &self->listener->dying, at_ms);
+    timeout_set(&self->deadline, &self->listener->dying, at_ms);
 }
 
 /* ---- what the session asks for ---- */
@@ -114,7 +114,7 @@ static void received(websocket_t *self, str_t part) {
 }
 
 static void free_websocket(websocket_t *self) {
-    deadline_clear(&self->deadline);
+    timeout_clear(&self->deadline);
     DL_DELETE(self->listener->websockets, self);
     self->listener->connections--;
     strbuf_fini(&self->message);
@@ -247,8 +247,8 @@ void websocket_adopt(eio_listener_t *listener, const websocket_start_t *start) {
 }
 
 void websocket_expire(eio_listener_t *listener) {
-    deadline_t *due;
-    while ((due = deadline_pop_due(&listener->dying, listener_now(listener)))) {
+    timeout_t *due;
+    while ((due = timeout_pop_due(&listener->dying, listener_now(listener)))) {
         websocket_t *self = (websocket_t *)((char *)due - offsetof(websocket_t, deadline));
         lws_set_timeout(self->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
     }

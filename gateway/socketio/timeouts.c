@@ -1,7 +1,7 @@
-#include "gateway/socketio/deadlines.h"
+#include "gateway/socketio/timeouts.h"
 
-void deadline_clear(deadline_t *self) {
-    deadline_list_t *list = self->list;
+void timeout_clear(timeout_t *self) {
+    timeout_list_t *list = self->list;
     if (!list)
         return;
     *(self->prev ? &self->prev->next : &list->head) = self->next;
@@ -10,12 +10,12 @@ void deadline_clear(deadline_t *self) {
     self->list = NULL;
 }
 
-void deadline_set(deadline_t *self, deadline_list_t *list, uint64_t at_ms) {
-    deadline_clear(self);
-    deadline_t *before = list->tail;
+void timeout_set(timeout_t *self, timeout_list_t *list, uint64_t at_ms) {
+    timeout_clear(self);
+    timeout_t *before = list->tail;
     while (before && before->at_ms > at_ms)
         before = before->prev;
-    deadline_t *behind = before ? before->next : list->head;
+    timeout_t *behind = before ? before->next : list->head;
     self->at_ms = at_ms;
     self->list = list;
     self->prev = before;
@@ -24,10 +24,10 @@ void deadline_set(deadline_t *self, deadline_list_t *list, uint64_t at_ms) {
     *(behind ? &behind->prev : &list->tail) = self;
 }
 
-deadline_t *deadline_pop_due(deadline_list_t *list, uint64_t now_ms) {
-    deadline_t *first = list->head;
+timeout_t *timeout_pop_due(timeout_list_t *list, uint64_t now_ms) {
+    timeout_t *first = list->head;
     if (!first || first->at_ms > now_ms)
         return NULL;
-    deadline_clear(first);
+    timeout_clear(first);
     return first;
 }

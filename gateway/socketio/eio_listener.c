@@ -1,4 +1,5 @@
-#include "gateway/socketio/listener.h"
+#include "gateway/socketio/eio_listener.h"
+#include "gateway/socketio/sio_internal.h"
 
 #include <sys/random.h>
 #include <utlist.h>
@@ -36,11 +37,11 @@ uint64_t listener_now(const eio_listener_t *self) {
 /* ---- turns of the loop ---- */
 
 static uint64_t next_deadline(const eio_listener_t *self) {
-    const deadline_list_t *lists[] = {&self->idle, &self->receiving, &self->sending, &self->leaving,
-                                      &self->dying};
-    uint64_t next = DEADLINE_NONE;
+    const timeout_list_t *lists[] = {&self->idle, &self->receiving, &self->sending, &self->leaving,
+                                     &self->dying};
+    uint64_t next = TIMEOUT_NONE;
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-        uint64_t first = deadline_first(lists[i]);
+        uint64_t first = timeout_first(lists[i]);
         next = first < next ? first : next;
     }
     for (const eio_server_t *server = self->servers; server; server = server->next) {
@@ -66,7 +67,7 @@ static void flush(eio_listener_t *self) {
 
 static void on_timer(uv_timer_t *timer) {
     eio_listener_t *self = timer->data;
-    self->timer_at = DEADLINE_NONE;
+    self->timer_at = TIMEOUT_NONE;
     advance(self);
 }
 
@@ -78,7 +79,7 @@ static void on_prepare(uv_prepare_t *prepare) {
         return;
     self->timer_at = next;
     uint64_t now = listener_now(self);
-    if (next == DEADLINE_NONE)
+    if (next == TIMEOUT_NONE)
         uv_timer_stop(&self->timer);
     else
         uv_timer_start(&self->timer, on_timer, next > now ? next - now : 0, 0);
@@ -126,12 +127,12 @@ static void on_closed_free(uv_handle_t *handle) {
     free(handle->data);
 }
 
-err_t eio_listener_new(uv_loop_t *loop, const eio_listener_options_t *options,
+err_t eio_listener_new(struct uv_loop_s *loop, const eio_listener_options_t *options,
                        eio_listener_t **listener_out) {
     eio_listener_t *self = xcalloc(1, sizeof(*self));
     self->loop = loop;
     self->options = *options;
-    self->timer_at = DEADLINE_NONE;
+    self->timer_at = TIMEOUT_NONE;
     fill_defaults(&self->options);
     uv_tcp_init(loop, &self->tcp);
     self->tcp.data = self;
@@ -202,5 +203,12 @@ eio_server_t *eio_server_new(eio_listener_t *listener, const eio_server_options_
                              const eio_handlers_t *handlers) {
     eio_server_t *server = eio_server_create(options, handlers, &transport);
     LL_APPEND(listener->servers, server);
+    return server;
+}
+
+sio_server_t *sio_server_new(eio_listener_t *listener, const sio_options_t *options) {
+    eio_handlers_t handlers;
+    sio_server_t *server = sio_server_create(options, &handlers);
+    sio_server_attach(server, eio_server_new(listener, &options->engine, &handlers));
     return server;
 }

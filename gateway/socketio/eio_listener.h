@@ -8,6 +8,7 @@
 #pragma once
 
 #include <libwebsockets.h>
+#include <uv.h>
 
 #include "gateway/socketio/eio_verify.h"
 
@@ -19,7 +20,7 @@ struct eio_listener {
     uv_tcp_t tcp;
     uv_prepare_t prepare; /* the end of every turn of the loop */
     uv_timer_t timer;
-    uint64_t timer_at; /* when it fires, DEADLINE_NONE if it isn't set */
+    uint64_t timer_at; /* when it fires, TIMEOUT_NONE if it isn't set */
     eio_listener_options_t options;
     uint16_t port;
     bool stopping;
@@ -27,14 +28,14 @@ struct eio_listener {
 
     http_conn_t *conns;   /* all, linked by prev/next */
     http_conn_t *resumed; /* those with requests left to read, linked by next_resumed */
-    deadline_list_t idle, receiving, sending, leaving;
+    timeout_list_t idle, receiving, sending, leaving;
     strbuf_t response; /* being composed */
 
     struct lws_context *lws;
     struct lws_vhost *vhost;
     websocket_t *websockets; /* all */
     websocket_t *adopting;   /* the one libwebsockets is shaking hands with */
-    deadline_list_t dying;   /* WebSockets that should be gone by then */
+    timeout_list_t dying;    /* WebSockets that should be gone by then */
     uint64_t connections, accepted;
     char read_buffer[64 * 1024];
 };
@@ -68,7 +69,7 @@ struct http_conn {
     uv_tcp_t tcp;
     eio_listener_t *listener;
     http_conn_t *prev, *next, *next_resumed;
-    deadline_t deadline;
+    timeout_t deadline;
     strbuf_t in; /* read, but not yet used */
     /* The request being served. */
     eio_server_t *server;
