@@ -41,7 +41,7 @@ def build_services(preset="release"):
 def build_page():
     """web/dist, when there is a page and its sources are newer."""
     for folder in packages.npm_folders("web"):
-        packages.ensure_debian("web")
+        packages.ensure_debian("node")
         packages.ensure_npm(folder)
         if page_is_fresh(folder):
             continue

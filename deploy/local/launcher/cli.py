@@ -40,9 +40,10 @@ def command_up(settings, options):
     if options.detach:
         return 0
     say("The logs follow; Ctrl-C stops everything.")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
-        logs.show(system.supervisor.logs, [i.name for i in instances], 0, follow=True)
+        logs.show(system.supervisor.logs, [i.name for i in instances], 0, system.is_running)
     finally:
         stop(system)
     return 0
@@ -80,7 +81,7 @@ def command_logs(settings, options):
     system = System(settings)
     found = chosen(system, options.service) if options.service else system.saved_plan()
     logs.show(system.supervisor.logs, [instance.name for instance in found], options.lines,
-              options.follow)
+              lambda: options.follow)
     return 0
 
 

@@ -124,8 +124,11 @@ def servers_up(settings):
 def configuration(settings):
     idle = (milliseconds(settings, "PING_INTERVAL_MS", PING_INTERVAL_MS)
             + milliseconds(settings, "PING_TIMEOUT_MS", PING_TIMEOUT_MS) + IDLE_MARGIN_MS)
+    # What happens to servers always comes by standard error.
+    logs_requests = settings.get("LOG_LEVEL") == "debug"
     return fill(TEMPLATE.read_text(), {
-        "LOG_LEVEL": "info" if settings.get("LOG_LEVEL") == "debug" else "notice",
+        "LOG": ["log stdout format raw local0 info"] if logs_requests else [],
+        "LOG_REQUESTS": ["log global", "option httplog"] if logs_requests else [],
         "MAXCONN": connection_limit(),
         "STATS_SOCKET": stats_socket(settings),
         "IDLE": f"{idle}ms",

@@ -11,8 +11,8 @@ PROBE_SECONDS = 2
 POLL_SECONDS = 0.1
 LOG_LINES = 20
 
-# As many starts without getting ready mean that it can't.
-STARTS_MAX = 5
+# A process that ended as often without getting ready is not waited for.
+ENDS_MAX = 5
 
 
 def answers_ready(address):
@@ -47,12 +47,11 @@ def wait_ready(supervisor, prober, instances, seconds=READY_SECONDS):
     """Returns once all are ready; a Failure names the ones that aren't and shows their logs."""
     deadline = time.monotonic() + seconds
     waiting = list(instances)
-    pids = {instance.name: set() for instance in waiting}
+    ends = {instance.name: supervisor.exits(instance.name) for instance in waiting}
     while waiting:
         waiting = [instance for instance in waiting if not prober.is_ready(instance)]
-        for instance in waiting:
-            pids[instance.name].add(supervisor.state(instance.name)[1])
-        gave_up = [i for i in waiting if len(pids[i.name] - {None}) >= STARTS_MAX]
+        gave_up = [instance for instance in waiting
+                   if supervisor.exits(instance.name) - ends[instance.name] >= ENDS_MAX]
         if gave_up or (waiting and time.monotonic() > deadline):
             fail(supervisor, gave_up or waiting)
         if waiting:
@@ -60,6 +59,8 @@ def wait_ready(supervisor, prober, instances, seconds=READY_SECONDS):
 
 
 def fail(supervisor, instances):
+    # The edge waits for the ones behind it: it is to blame only when it is alone.
+    instances = [i for i in instances if i.service != "edge"] or instances
     for instance in instances:
         say(f"--- the end of {instance.name}'s log:")
         for line in logs.last_lines(supervisor.logs / instance.name / "current", LOG_LINES):

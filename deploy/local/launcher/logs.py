@@ -1,6 +1,7 @@
 """Shows the services' logs: the last lines, and what follows."""
 
 import os
+import sys
 import time
 
 TAIL_BYTES_PER_LINE = 400
@@ -55,15 +56,17 @@ class Follower:
         return whole
 
 
-def show(directory, names, count, follow):
-    """Prints the logs of these instances, each line with its instance's name when there are many."""
+def show(directory, names, count, follow=lambda: False):
+    """Prints the end of these instances' logs, each line with its instance's name when there are
+    many; and what follows, as long as follow() says so."""
     width = max(map(len, names), default=0)
     prefix = {name: f"{name:<{width}} | " if len(names) > 1 else "" for name in names}
-    followers = {name: Follower(directory / name / "current") for name in names} if follow else {}
+    followers = {name: Follower(directory / name / "current") for name in names}
     for name in names:
         for line in last_lines(directory / name / "current", count):
             print(prefix[name] + line)
-    while follow:
+    sys.stdout.flush()
+    while follow():
         for name, follower in followers.items():
             for line in follower.lines():
                 print(prefix[name] + line, flush=True)

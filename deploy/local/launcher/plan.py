@@ -44,6 +44,7 @@ class Instance:
     user: str = ""  # runs as this user; empty: as the caller
     stop_signal: str = "TERM"
     stop_seconds: int = int(DRAIN_SECONDS) + STOP_GRACE_SECONDS
+    log_options: tuple = ()  # svlogd's
     files: tuple = ()  # configuration files whose change asks for a restart
 
     def metrics_url(self):
@@ -152,9 +153,9 @@ class Plan:
         settings = self.settings
         config = Path(settings.home) / "edge" / "haproxy.cfg"
         admin = settings.port + ADMIN_OFFSET["edge"]
-        instance = Instance("edge", "edge", [edge.HAPROXY, "-q", "-db", "-f", str(config)],
-                            admin=f"127.0.0.1:{admin}", files=(config,))
-        instance.url = edge_url(settings)
+        instance = Instance("edge", "edge", [edge.HAPROXY, "-db", "-f", str(config)],
+                            url=edge_url(settings), admin=f"127.0.0.1:{admin}",
+                            log_options=("-tt",), files=(config,))
         instance.tcp["metrics"] = ("127.0.0.1", admin)
         for address in edge.addresses(settings):
             instance.tcp[f"clients on {address}"] = (address, settings.port)

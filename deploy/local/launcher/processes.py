@@ -9,19 +9,19 @@ from pathlib import Path
 MARK = "PARLEY_SUPERVISED"
 
 
+def has_mark(pid, home):
+    """Is it alive, and was it started for this PARLEY_HOME?"""
+    try:
+        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False  # it ended, or is another user's
+    return f"{MARK}={home}".encode() in environment and is_alive(pid)
+
+
 def marked(home):
     """Pids of the living processes that were started for this PARLEY_HOME."""
-    wanted = f"{MARK}={home}".encode()
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            if wanted in (entry / "environ").read_bytes().split(b"\0"):
-                found.append(int(entry.name))
-        except OSError:
-            continue  # it ended, or is another user's
-    return [pid for pid in found if is_alive(pid)]
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    return [pid for pid in pids if has_mark(pid, home)]
 
 
 def stat_fields(pid):
@@ -37,6 +37,10 @@ def is_alive(pid):
         return False
 
 
+def exists(pid):
+    return Path(f"/proc/{pid}").exists()
+
+
 def uptime(pid):
     """Seconds since the process started; None when it is gone."""
     try:
@@ -44,13 +48,6 @@ def uptime(pid):
     except OSError:
         return None
     return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - started)
-
-
-def name(pid):
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    except OSError:
-        return "?"
 
 
 def wait_gone(find, seconds):
@@ -62,8 +59,7 @@ def wait_gone(find, seconds):
 
 
 def end(find, seconds):
-    """Ends what find() returns, asking first; returns the pids it had to end."""
-    ended = find()
+    """Ends what find() returns: asks, and after so many seconds kills."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         for pid in find():
             try:
@@ -72,4 +68,3 @@ def end(find, seconds):
                 pass
         if not wait_gone(find, seconds):
             break
-    return ended

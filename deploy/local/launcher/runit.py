@@ -1,6 +1,6 @@
 """The supervisor: runit's runsvdir, with everything it needs under PARLEY_HOME.
 
-  sv/<instance>/         a service directory: run, log/run, env/ (one file per variable), fingerprint
+  sv/<instance>/         a service directory: run, finish, log/run, env/ (a file per variable) …
   service/<instance>     a link to it for each instance that is to run: what runsvdir watches
   log/<instance>/current its output, rotated by svlogd
 
@@ -12,6 +12,7 @@ import os
 import resource
 import shlex
 import shutil
+import signal
 import subprocess
 import time
 
@@ -57,7 +58,10 @@ class Supervisor:
         before = self._fingerprint(directory)
         self._write_environment(directory / "env", instance.environment)
         write_script(directory / "run", *run)
-        write_script(directory / "log/run", "exec " + shlex.join(["svlogd", str(log_directory)]))
+        write_script(directory / "finish", 'echo "event=ended code=$1 signal=$(($2 & 127))"',
+                     "echo >>exits")
+        svlogd = ["svlogd", *instance.log_options, str(log_directory)]
+        write_script(directory / "log/run", "exec " + shlex.join(svlogd))
         write_private(log_directory / "config", f"s{LOG_FILE_BYTES}\nn{LOG_FILES}\n")
         if instance.stop_signal != "TERM":
             make_directory(directory / "control", 0o700)
@@ -129,7 +133,7 @@ class Supervisor:
             pid = int((self.home / "runsvdir.pid").read_text())
         except (FileNotFoundError, ValueError):
             return None
-        return pid if pid in processes.marked(self.home) else None
+        return pid if processes.has_mark(pid, self.home) else None
 
     def start(self):
         """Starts runsvdir, detached, with the highest allowed limit of open files."""
@@ -181,6 +185,13 @@ class Supervisor:
             return "down", None
         return words, int(pid) if pid else None
 
+    def exits(self, name):
+        """How often it has ended since it was enabled."""
+        try:
+            return (self.definitions / name / "exits").stat().st_size
+        except FileNotFoundError:
+            return 0
+
     def remove(self, names, seconds):
         """Stops these instances and their runsv, and forgets them."""
         for name in names:
@@ -195,11 +206,16 @@ class Supervisor:
             self.forget(name)
 
     def end(self):
-        """Ends runsvdir and every runsv and svlogd; the services are stopped before."""
+        """Ends runsvdir and every runsv and svlogd; the services are stopped before. Returns whether
+        there is anything to wait for."""
         pid = self.pid()
+        orphans = [name for name in self.names() if self.is_supervised(name)]
         if pid:
-            os.kill(pid, 1)  # SIGHUP: it ends each runsv, then itself
+            os.kill(pid, signal.SIGHUP)  # it passes it on as TERM to each runsv
+        else:
+            self.control("exit", orphans)
         (self.home / "runsvdir.pid").unlink(missing_ok=True)
+        return bool(pid or orphans)
 
 
 def raise_file_limit():

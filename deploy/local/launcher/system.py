@@ -21,6 +21,7 @@ from launcher.settings import make_directory, write_private
 STOP_ORDER = (("gateway", "rest"), ("edge",), ("persist-worker", "auth-worker"), ("broker",),
               ("postgres",))
 LEFTOVER_SECONDS = 10
+BURIAL_SECONDS = 3
 
 # Where root's database lies when PostgreSQL's own user can't reach PARLEY_HOME.
 OUTSIDE_HOME = Path("/var/lib/parley")
@@ -100,7 +101,6 @@ class System:
         instances = made.instances()
         for instance in instances:
             check_configuration(instance)
-        self.check_ports(instances)
         self.settings.keep(made.variables())
         return instances
 
@@ -127,8 +127,10 @@ class System:
         instances and whether the system ran before."""
         instances = self.prepare()
         was_running = self.is_running()
+        if not was_running and self.stop():
+            say("    ended what a killed supervisor had left behind")
+        self.check_ports(instances)
         if not was_running:
-            self.end_leftovers()
             shutil.rmtree(self.supervisor.enabled, ignore_errors=True)
             shutil.rmtree(self.supervisor.definitions, ignore_errors=True)
         running = set(self.supervisor.names())
@@ -180,22 +182,22 @@ class System:
                      if instance.service in services and instance.name in names]
             seconds = max((instance.stop_seconds for instance in group), default=0)
             self.supervisor.control("force-stop", [instance.name for instance in group], seconds)
-        ran = self.is_running()
-        self.supervisor.end()
-        if ran:
+        rest = processes.marked(self.settings.home)
+        if self.supervisor.end():
             processes.wait_gone(lambda: processes.marked(self.settings.home), LEFTOVER_SECONDS)
-        leftovers = self.end_leftovers()
+        self.end_leftovers()
+        # init may take a moment to bury them.
+        processes.wait_gone(lambda: [pid for pid in rest if processes.exists(pid)], BURIAL_SECONDS)
         shutil.rmtree(self.settings.short_dir(), ignore_errors=True)
-        return ran or bool(leftovers)
+        return bool(rest)
 
     def end_leftovers(self):
         """Ends what a killed supervisor left behind; only processes that bear our mark."""
         home = self.settings.home
         self.end_leftover_database()
-        ended = processes.end(lambda: processes.marked(home), LEFTOVER_SECONDS)
+        processes.end(lambda: processes.marked(home), LEFTOVER_SECONDS)
         if left := processes.marked(home):
             raise Failure(f"processes {left} do not end")
-        return ended
 
     def end_leftover_database(self):
         cluster = self.cluster()

@@ -143,13 +143,11 @@ class Run:
         self.results = {}  # part => (Count, seconds)
 
     def install(self):
-        packages.ensure_debian("build", "run", "test", *(("web", "browser") if has_page() else ()))
-        lock_files = sorted((ROOT / "tests").rglob("package-lock.json"))
-        folders = [path.parent for path in lock_files if "node_modules" not in path.parts]
-        if folders:
-            packages.ensure_debian("web")
-        for folder in folders:
-            packages.ensure_npm(folder)
+        packages.ensure_debian("build", "run", "node", "test",
+                               *(("browser",) if has_page() else ()))
+        for path in sorted((ROOT / "tests").rglob("package-lock.json")):
+            if "node_modules" not in path.parts:
+                packages.ensure_npm(path.parent)
         build.build_page()
 
     def build(self, preset):
