@@ -10,7 +10,8 @@ typedef struct {
 
 size_t config_option_count(const config_schema_t *schema);
 
-/* Row `index`. A default made for this service is written to `storage`, which the row then borrows. */
+/* Row `index`. A default made for this service is written to `storage`, which the row then borrows.
+ */
 config_option_t config_option_at(const config_schema_t *schema, size_t index,
                                  config_default_t *storage);
 

@@ -7,8 +7,8 @@
 #include "common/strbuf.h"
 
 #define IDS_USER_MAX 64
-#define IDS_ROOM_MAX (5 + IDS_USER_MAX + 1 + IDS_USER_MAX) /* the longest, conv_{a}_{b}, in bytes  \
-                                                            */
+/* Bytes of the longest room name, conv_{a}_{b}. */
+#define IDS_ROOM_MAX (5 + IDS_USER_MAX + 1 + IDS_USER_MAX)
 
 typedef enum {
     IDS_INVALID = 0,
