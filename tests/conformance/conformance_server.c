@@ -1,0 +1,79 @@
+/* A server for the published test suites of Engine.IO and Socket.IO:
+ *
+ *   conformance_server --port N --suite protocol | socket.io-client | engine.io-client
+ *
+ * Prints "listening on PORT" (port 0: a free one) and ends, with everything freed, at SIGTERM. */
+#include <signal.h>
+#include <stdio.h>
+#include <uv.h>
+
+#include "tests/conformance/suites.h"
+
+typedef struct {
+    const char *name;
+    void (*start)(eio_listener_t *listener);
+} suite_t;
+
+static const suite_t suites[] = {{"protocol", suite_protocol},
+                                 {"socket.io-client", suite_socketio_client},
+                                 {"engine.io-client", suite_engineio_client}};
+
+typedef struct {
+    uint16_t port;
+    const suite_t *suite;
+} options_t;
+
+static err_t parse_options(int argc, char **argv, options_t *options) {
+    *options = (options_t){.suite = &suites[0]};
+    for (int i = 1; i < argc; i += 2) {
+        uint64_t port;
+        const suite_t *suite = NULL;
+        for (size_t k = 0; i + 1 < argc && k < sizeof(suites) / sizeof(suites[0]); k++) {
+            if (strcmp(argv[i + 1], suites[k].name) == 0)
+                suite = &suites[k];
+        }
+        if (i + 1 < argc && strcmp(argv[i], "--port") == 0 &&
+            str_to_u64(str_from(argv[i + 1]), UINT16_MAX, &port) == OK)
+            options->port = (uint16_t)port;
+        else if (strcmp(argv[i], "--suite") == 0 && suite)
+            options->suite = suite;
+        else
+            return ERR_INVALID;
+    }
+    return OK;
+}
+
+static void on_signal(uv_signal_t *handle, int number) {
+    (void)number;
+    eio_listener_stop(handle->data);
+    uv_close((uv_handle_t *)handle, NULL);
+}
+
+int main(int argc, char **argv) {
+    options_t options;
+    if (parse_options(argc, argv, &options) != OK) {
+        fprintf(stderr,
+                "usage: %s [--port N] [--suite protocol|socket.io-client|"
+                "engine.io-client]\n",
+                argv[0]);
+        return 2;
+    }
+    uv_loop_t loop;
+    uv_signal_t sigterm;
+    eio_listener_t *listener;
+    eio_listener_options_t listen = {.host = "0.0.0.0", .port = options.port};
+    if (uv_loop_init(&loop) != 0 || eio_listener_new(&loop, &listen, &listener) != OK) {
+        fprintf(stderr, "can't listen on port %u\n", options.port);
+        return 1;
+    }
+    options.suite->start(listener);
+    uv_signal_init(&loop, &sigterm);
+    sigterm.data = listener;
+    uv_signal_start(&sigterm, on_signal, SIGTERM);
+    printf("listening on %u\n", eio_listener_port(listener));
+    fflush(stdout);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    eio_listener_free(&listener);
+    ASSERT(uv_loop_close(&loop) == 0);
+    return 0;
+}
