@@ -24,10 +24,9 @@ PING_INTERVAL_MS = 25_000
 PING_TIMEOUT_MS = 20_000
 IDLE_MARGIN_MS = 15_000
 
-# What haproxy itself answers, in the shape of the API's errors.
+# What haproxy itself answers, in the shape of the API's errors. (To what isn't HTTP it answers 400
+# in its own words: they can't be set.)
 ERRORS = {
-    400: ("invalid_payload", "The request is not valid HTTP"),
-    408: ("invalid_payload", "The request took too long to arrive"),
     502: ("unavailable", "The service gave no valid answer"),
     503: ("unavailable", "No instance of the service is up"),
     504: ("unavailable", "The service did not answer in time"),
