@@ -97,15 +97,6 @@ void eio_packet_append_to_payload(const eio_packet_t *self, strbuf_t *payload) {
     }
 }
 
-err_t eio_decode_text(str_t text, eio_incoming_t *incoming_out) {
-    size_t code_points;
-    if (text.n == 0 || text.p[0] < EIO_OPEN || text.p[0] > EIO_NOOP ||
-        str_utf8_length(text, &code_points) != OK)
-        return ERR_INVALID;
-    *incoming_out = (eio_incoming_t){.type = text.p[0], .payload = str_from_offset(text, 1)};
-    return OK;
-}
-
 bool eio_payload_next(str_t *rest, str_t *packet_out) {
     if (!rest->p)
         return false;
@@ -121,14 +112,21 @@ bool eio_payload_next(str_t *rest, str_t *packet_out) {
     return true;
 }
 
-err_t eio_decode_polled(str_t packet, strbuf_t *scratch, eio_incoming_t *incoming_out) {
-    if (packet.n == 0 || packet.p[0] != 'b')
-        return eio_decode_text(packet, incoming_out);
+static err_t decode_base64(str_t text, strbuf_t *scratch, eio_incoming_t *incoming_out) {
     strbuf_clear(scratch);
-    err_t err = base64_decode(str_from_offset(packet, 1), scratch);
-    if (err != OK)
-        return err;
+    err_t err = base64_decode(text, scratch);
     *incoming_out =
         (eio_incoming_t){.type = EIO_MESSAGE, .binary = true, .payload = strbuf_str(scratch)};
+    return err;
+}
+
+err_t eio_decode(str_t text, strbuf_t *scratch, eio_incoming_t *incoming_out) {
+    size_t code_points;
+    if (text.n && text.p[0] == 'b')
+        return decode_base64(str_from_offset(text, 1), scratch, incoming_out);
+    if (text.n == 0 || text.p[0] < EIO_OPEN || text.p[0] > EIO_NOOP ||
+        str_utf8_length(text, &code_points) != OK)
+        return ERR_INVALID;
+    *incoming_out = (eio_incoming_t){.type = text.p[0], .payload = str_from_offset(text, 1)};
     return OK;
 }

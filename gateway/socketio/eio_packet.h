@@ -41,14 +41,11 @@ typedef struct {
     str_t payload;
 } eio_incoming_t;
 
-/* Reads a text packet: one WebSocket text message. The payload points into `text`.
- * ERR_INVALID: empty, an unknown type, or no UTF-8. */
-err_t eio_decode_text(str_t text, eio_incoming_t *incoming_out) MUST_CHECK;
-
 /* Takes the next packet off the front of a polling payload. False when there is none left. `*rest`
  * starts as the whole body; its .p becomes NULL behind the last. */
 bool eio_payload_next(str_t *rest, str_t *packet_out);
 
-/* Reads one packet of a polling payload. A binary one is decoded into `scratch`, where its payload
- * stays until that changes. ERR_INVALID as above, or bad base64. */
-err_t eio_decode_polled(str_t packet, strbuf_t *scratch, eio_incoming_t *incoming_out) MUST_CHECK;
+/* Reads one packet: of a polling payload, or a WebSocket's text message, where clients may send
+ * binary messages as base64 too. Its payload points into `text` or, for a binary one, into
+ * `scratch` until that changes. ERR_INVALID: empty, an unknown type, no UTF-8, bad base64. */
+err_t eio_decode(str_t text, strbuf_t *scratch, eio_incoming_t *incoming_out) MUST_CHECK;

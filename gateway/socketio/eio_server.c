@@ -180,6 +180,9 @@ void eio_server_advance(eio_server_t *self, uint64_t now_ms) {
         eio_close(session_of(due), EIO_CLOSE_PING_TIMEOUT);
     while ((due = timeout_pop_due(&self->upgrades, now_ms)))
         eio_session_drop_upgrade(((eio_upgrade_t *)due)->session);
+    while ((due = timeout_pop_due(&self->releases, now_ms)))
+        eio_session_release(
+            ((eio_upgrade_t *)((char *)due - offsetof(eio_upgrade_t, release)))->session);
     while ((due = timeout_pop_due(&self->lingering, now_ms))) {
         if (!session_of(due)->poll) /* else the next flush ends it */
             eio_server_remove(session_of(due));
@@ -189,7 +192,8 @@ void eio_server_advance(eio_server_t *self, uint64_t now_ms) {
 }
 
 uint64_t eio_server_next_deadline(const eio_server_t *self) {
-    const timeout_list_t *lists[] = {&self->pings, &self->pongs, &self->upgrades, &self->lingering};
+    const timeout_list_t *lists[] = {&self->pings, &self->pongs, &self->upgrades, &self->releases,
+                                     &self->lingering};
     uint64_t next =
         self->layer.next_deadline ? self->layer.next_deadline(self->layer.arg) : TIMEOUT_NONE;
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {

@@ -227,7 +227,7 @@ err_t eio_session_post_end(eio_session_t *self, str_t body, const eio_request_t 
     err_t err = OK;
     while (err == OK && self->state == EIO_STATE_OPEN && eio_payload_next(&rest, &packet)) {
         eio_incoming_t incoming;
-        err = eio_decode_polled(packet, &self->server->scratch, &incoming);
+        err = eio_decode(packet, &self->server->scratch, &incoming);
         if (err == OK)
             err = handle_packet(self, &incoming, now_ms);
     }
@@ -262,6 +262,7 @@ bool eio_session_probe(eio_session_t *self, void *ws, uint64_t now_ms) {
 
 static void free_upgrade(eio_session_t *self) {
     timeout_clear(&self->upgrade->deadline);
+    timeout_clear(&self->upgrade->release);
     free(self->upgrade);
     self->upgrade = NULL;
 }
@@ -286,14 +287,19 @@ static void complete_upgrade(eio_session_t *self) {
     eio_server_mark_dirty(self);
 }
 
-static void receive_probe(eio_session_t *self, str_t message, bool binary) {
+void eio_session_release(eio_session_t *self) {
+    self->upgrade->released = true;
+    eio_server_mark_dirty(self);
+}
+
+static void receive_probe(eio_session_t *self, str_t message, bool binary, uint64_t now_ms) {
     eio_upgrade_t *upgrade = self->upgrade;
     if (!binary && !upgrade->probed && str_eq(message, STR("2probe"))) {
         eio_packet_t *answer = eio_packet_new(EIO_PONG, STR("probe"));
         upgrade->probed = true;
         self->congested = !self->server->transport->ws_write(upgrade->ws, eio_packet_frame(answer));
         eio_packet_unref(&answer);
-        eio_server_mark_dirty(self);
+        timeout_set(&upgrade->release, &self->server->releases, now_ms + EIO_RELEASE_DELAY_MS);
     } else if (!binary && upgrade->probed && str_eq(message, STR("5"))) {
         complete_upgrade(self);
     } else {
@@ -308,11 +314,11 @@ void eio_session_receive(eio_session_t *self, void *ws, str_t message, bool bina
     if (self->state != EIO_STATE_OPEN)
         return;
     if (self->upgrade && ws == self->upgrade->ws) {
-        receive_probe(self, message, binary);
+        receive_probe(self, message, binary, now_ms);
         return;
     }
     eio_incoming_t incoming = {.type = EIO_MESSAGE, .binary = true, .payload = message};
-    err_t err = binary ? OK : eio_decode_text(message, &incoming);
+    err_t err = binary ? OK : eio_decode(message, &self->server->scratch, &incoming);
     size_t code_points;
     if (err != OK && str_utf8_length(message, &code_points) != OK)
         self->ws_code = EIO_WS_BAD_TEXT;
@@ -407,7 +413,7 @@ static void flush_open(eio_session_t *self) {
             write_some(self);
     } else if (self->poll && self->queue_count) {
         reply_to_poll(self, strbuf_str(take_payload(self)));
-    } else if (self->poll && self->upgrade && self->upgrade->probed) {
+    } else if (self->poll && self->upgrade && self->upgrade->released) {
         reply_to_poll(self, STR("6"));
     }
 }

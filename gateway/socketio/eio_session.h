@@ -46,11 +46,17 @@ typedef enum {
 
 /* A WebSocket that wants to take a polling session over. */
 typedef struct {
-    timeout_t deadline;
+    timeout_t deadline; /* of the whole */
+    timeout_t release;  /* of a held GET */
     eio_session_t *session;
     void *ws;
-    bool probed; /* the probe was answered: polls are released */
+    bool probed;   /* the probe was answered */
+    bool released; /* held GETs are answered at once: the client waits for that to switch */
 } eio_upgrade_t;
+
+/* From the probe's answer to the release of a held GET. What the Node server does too: packets that
+ * come about meanwhile still take the poll, which saves a round trip. */
+#define EIO_RELEASE_DELAY_MS 100
 
 struct eio_session {
     eio_server_t *server;
@@ -96,7 +102,7 @@ struct eio_server {
     const eio_transport_t *transport;
     eio_session_t *sessions; /* sid => session, lingering ones too */
     eio_session_t *dirty, *last_dirty;
-    timeout_list_t pings, pongs, upgrades, lingering;
+    timeout_list_t pings, pongs, upgrades, releases, lingering;
     eio_packet_t *ping;
     strbuf_t out;     /* what is being written */
     strbuf_t scratch; /* a binary packet being decoded */
@@ -159,6 +165,7 @@ void eio_session_writable(eio_session_t *session);
 /* ---- used between the two ---- */
 
 void eio_session_drop_upgrade(eio_session_t *session);
+void eio_session_release(eio_session_t *session);
 void eio_session_send_ping(eio_session_t *session, uint64_t now_ms);
 /* Writes what it can; for a closed one, ends it. */
 void eio_session_flush(eio_session_t *session, uint64_t now_ms);
