@@ -2,8 +2,13 @@
 
 #include <jwt.h>
 
-const char *const tokens_result_names[] = {"ok",         "expired", "malformed", "bad_signature",
-                                           "bad_claims", NULL};
+const char *const tokens_result_names[TOKENS_RESULT_COUNT + 1] = {
+    [TOKENS_OK] = "ok",
+    [TOKENS_EXPIRED] = "expired",
+    [TOKENS_MALFORMED] = "malformed",
+    [TOKENS_BAD_SIGNATURE] = "bad_signature",
+    [TOKENS_BAD_CLAIMS] = "bad_claims",
+};
 
 tokens_result_t tokens_verify(const keys_t *keys, const claims_rules_t *rules, str_t token,
                               int64_t now_ms, claims_t *claims_out) {

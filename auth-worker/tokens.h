@@ -16,7 +16,7 @@ typedef enum {
 } tokens_result_t;
 
 /* "ok", "expired", "malformed", "bad_signature", "bad_claims"; NULL at the end. */
-extern const char *const tokens_result_names[];
+extern const char *const tokens_result_names[TOKENS_RESULT_COUNT + 1];
 
 /* The signature first, the claims only if it holds: a forged token is never told that it expired.
  * `claims_out` is whole only with TOKENS_OK. */
