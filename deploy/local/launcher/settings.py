@@ -13,8 +13,9 @@ from launcher.console import Failure
 
 ROOT = Path(__file__).resolve().parents[3]
 
-# The longest path of a socket that lies in run_dir(); a Unix socket's path has at most 107 bytes.
-SOCKET_NAME_MAX = len("/broker-10.sock")
+# The longest name of a socket in run_dir(): haproxy binds a temporary one with its pid first. A Unix
+# socket's path has at most 107 bytes.
+SOCKET_NAME_MAX = len("/edge.sock.4194304.tmp")
 SOCKET_PATH_MAX = 107
 
 # What the launcher itself reads, besides the services' own variables.

@@ -127,7 +127,7 @@ class System:
         instances and whether the system ran before."""
         instances = self.prepare()
         was_running = self.is_running()
-        if not was_running and self.stop():
+        if not was_running and self.end_all():
             say("    ended what a killed supervisor had left behind")
         self.check_ports(instances)
         if not was_running:
@@ -175,7 +175,13 @@ class System:
         return max((instance.stop_seconds for instance in self.saved_plan()), default=0)
 
     def stop(self):
-        """Ends every process of this instance; returns whether there was one."""
+        """Leaves no process and no socket of this instance; returns whether there was a process."""
+        ran = self.end_all()
+        shutil.rmtree(self.settings.short_dir(), ignore_errors=True)
+        return ran
+
+    def end_all(self):
+        """Ends every process of this instance, gracefully; returns whether there was one."""
         names = [name for name in self.supervisor.names() if self.supervisor.is_supervised(name)]
         for services in STOP_ORDER:
             group = [instance for instance in self.saved_plan()
@@ -188,7 +194,6 @@ class System:
         self.end_leftovers()
         # init may take a moment to bury them.
         processes.wait_gone(lambda: [pid for pid in rest if processes.exists(pid)], BURIAL_SECONDS)
-        shutil.rmtree(self.settings.short_dir(), ignore_errors=True)
         return bool(rest)
 
     def end_leftovers(self):
