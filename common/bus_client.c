@@ -5,6 +5,7 @@
 #include "common/bus_pump.h"
 #include "common/bus_socket.h"
 #include "common/clock.h"
+#include "common/log.h"
 
 typedef struct {
     bus_client_t *bus;
@@ -62,7 +63,13 @@ static const dialer_ops_t dialer_ops = {
 static void on_receive(void *ctx, size_t index, str_t routing_id, str_t frame) {
     (void)routing_id;
     bus_client_t *self = ctx;
-    dialer_receive(self->links[index].dialer, frame, clock_now_ms());
+    dialer_t *dialer = self->links[index].dialer;
+    uint64_t malformed = dialer_stats(dialer)->malformed;
+    dialer_receive(dialer, frame, clock_now_ms());
+    if (dialer_stats(dialer)->malformed > malformed)
+        log_refused("bus_frame_refused",
+                    log_text("broker", brokers_endpoint(self->config.brokers, index)),
+                    log_u64("bytes", frame.n));
 }
 
 static void on_turn(void *ctx) {

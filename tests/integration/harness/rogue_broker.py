@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+"""A ROUTER that answers everything with garbage: random bytes, cut and bent copies of what came, and
+replies of each type with a body that isn't theirs. Prints `NAME done` when a peer has had enough."""
+
+import random
+import struct
+import sys
+
+import zmq
+
+FRAMES_EACH = 3000
+
+
+def garbage(rng, received):
+    kind = rng.randrange(4)
+    if kind == 0:
+        return rng.randbytes(rng.randrange(300))
+    frame = bytearray(received)
+    if kind == 1:
+        return bytes(frame[: rng.randrange(len(frame))])
+    if kind == 2:
+        for _ in range(rng.randrange(1, 8)):
+            frame[rng.randrange(len(frame))] = rng.randrange(256)
+        return bytes(frame)
+    # A head that could be right, of any type, with any body.
+    struct.pack_into("<BBHI", frame, 0, 1, rng.randrange(2), rng.randrange(90), rng.randrange(5))
+    return bytes(frame[:56]) + rng.randbytes(rng.randrange(64))
+
+
+def main():
+    socket = zmq.Context().socket(zmq.ROUTER)
+    socket.bind(sys.argv[1])
+    rng = random.Random(1)
+    sent = {}
+    while True:
+        peer, frame = socket.recv_multipart()[:2]
+        name = peer.split(b"/")[0].decode()
+        if sent.get(name, 0) < FRAMES_EACH:
+            for _ in range(500):
+                socket.send_multipart([peer, garbage(rng, frame)])
+            sent[name] = sent.get(name, 0) + 500
+        elif sent[name] == FRAMES_EACH:
+            sent[name] += 1
+            print(name, "done", flush=True)
+
+
+main()
