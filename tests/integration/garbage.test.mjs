@@ -58,7 +58,7 @@ test("garbage inside WebSocket and polling sessions", async () => {
 
 test("garbage from a broker that isn't one, at each of its clients", async () => {
   const endpoint = `ipc://${system.directory}/rogue`;
-  const rogue = spawn("python3", [fileURLToPath(new URL("./harness/rogue_broker.py", import.meta.url)), endpoint], {
+  const rogue = spawn("/usr/bin/python3", [fileURLToPath(new URL("./harness/rogue_broker.py", import.meta.url)), endpoint], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   let peers = "";

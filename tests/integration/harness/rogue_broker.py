@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """A ROUTER that answers everything with garbage: random bytes, cut and bent copies of what came, and
 replies of each type with a body that isn't theirs. Prints `NAME done` when a peer has had enough."""
 
