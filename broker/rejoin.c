@@ -1,0 +1,144 @@
+/* Memberships that a gateway says anew after a resync.
+ *
+ * Those of direct conversations and users' own rooms are decided at once. A group's wait for a load
+ * of its members that was asked for after the request, as somebody may have been removed while the
+ * link was down. Until it comes nothing is fanned out for them; the newest message of that time is
+ * held and sent once they are admitted, so that the gateway sees by its seq what it missed. */
+#include "broker/broker_internal.h"
+
+#include "broker/envelope_copy.h"
+
+/* On a room while rejoins of it wait. */
+struct rejoin_hold {
+    size_t waiting;
+    envelope_t *newest; /* NEW_MESSAGE, owned; NULL: there was none */
+};
+
+static void hold_begin(room_t *room) {
+    if (!room->hold)
+        room->hold = xcalloc(1, sizeof(*room->hold));
+    room->hold->waiting++;
+}
+
+static void hold_end(broker_core_t *self, room_t *room) {
+    ASSERT(room && room->hold);
+    if (--room->hold->waiting == 0) {
+        free(room->hold->newest);
+        free(room->hold);
+        room->hold = NULL;
+    }
+    rooms_collect(self->rooms, room);
+}
+
+void core_hold_message(room_t *room, const envelope_t *new_message) {
+    if (!room->hold)
+        return;
+    free(room->hold->newest);
+    room->hold->newest = envelope_copy_new(new_message);
+}
+
+/* May this user be in the room, as far as is known? */
+static bool may_rejoin(broker_core_t *self, const ids_room_t *room, str_t name, str_t user) {
+    switch (room->kind) {
+    case IDS_USER:
+        return str_eq(room->user, user);
+    case IDS_DIRECT:
+        return str_eq(room->user, user) || str_eq(room->other, user);
+    case IDS_GROUP:
+        return rights_cached(self->rights, name, user, true);
+    default:
+        return false;
+    }
+}
+
+/* Registers those who may be there and lists the others. ERR_LIMIT: too many rooms or
+ * memberships. */
+static err_t admit(broker_core_t *self, peer_t *peer, str_t name, const proto_rejoin_t *rejoin,
+                   proto_u64s_t *refused_out) {
+    ids_room_t room = ids_parse_room(name);
+    uint64_t *refused = xmalloc((rejoin->sessions.n + 1) * sizeof(uint64_t));
+    *refused_out = (proto_u64s_t){.items = refused};
+    for (size_t i = 0; i < rejoin->sessions.n; i++) {
+        rooms_join_t join = {
+            .room = name, .user = rejoin->users.items[i], .session = rejoin->sessions.items[i]};
+        membership_t *membership;
+        bool created;
+        err_t err = ERR_EXISTS;
+        if (join.session && may_rejoin(self, &room, name, join.user))
+            err = rooms_join(self->rooms, peer, &join, &membership, &created);
+        if (err == ERR_LIMIT)
+            return err;
+        if (err)
+            refused[refused_out->n++] = join.session;
+        else if (created && room.kind == IDS_USER)
+            presence_socket_came(self->presence, membership->user);
+    }
+    return OK;
+}
+
+/* Admits and answers; false when nobody was admitted. */
+static bool admit_and_answer(broker_core_t *self, peer_t *peer, const envelope_t *request,
+                             const proto_rejoin_t *rejoin) {
+    proto_u64s_t refused;
+    err_t err = admit(self, peer, request->room, rejoin, &refused);
+    bool any = !err && refused.n < rejoin->sessions.n;
+    if (err) {
+        core_answer_error(self, peer, request, CODE_UNAVAILABLE, "too many rooms or memberships");
+    } else {
+        self->stats.rejoins_refused += refused.n;
+        strbuf_clear(&self->body);
+        proto_rejoined_encode(&(proto_rejoined_t){.refused = refused}, &self->body);
+        core_answer(self, peer, request, MSG_REJOINED, strbuf_str(&self->body));
+    }
+    free((void *)refused.items);
+    return any;
+}
+
+static bool are_users(const proto_texts_t *users) {
+    for (size_t i = 0; i < users->n; i++) {
+        if (!ids_is_user(users->items[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool decode_rejoin(broker_core_t *self, const envelope_t *request, proto_rejoin_t *out) {
+    return proto_rejoin_decode(request->body, self->arena, out) == OK &&
+           out->sessions.n == out->users.n && are_users(&out->users);
+}
+
+void core_on_rejoin(broker_core_t *self, peer_t *peer, const envelope_t *envelope, int64_t now_ms) {
+    proto_rejoin_t rejoin;
+    ids_kind_t kind = ids_parse_room(envelope->room).kind;
+    if (kind == IDS_INVALID || !decode_rejoin(self, envelope, &rejoin)) {
+        core_refuse(self, peer, envelope, "malformed REJOIN");
+        return;
+    }
+    if (kind != IDS_GROUP) {
+        admit_and_answer(self, peer, envelope, &rejoin);
+        return;
+    }
+    room_t *room = rooms_get(self->rooms, envelope->room);
+    if (!room) {
+        core_answer_error(self, peer, envelope, CODE_UNAVAILABLE, "too many rooms");
+        return;
+    }
+    hold_begin(room);
+    if (rights_wait(self->rights, peer, envelope, true, now_ms) != OK)
+        core_rejoin_decided(self, peer, envelope, RIGHTS_DECIDED_NOT);
+}
+
+/* Without a fresh load in time (DECIDED_NOT) the cached list decides, and without one nobody is
+ * refused: persist-worker still judges every write and read. */
+void core_rejoin_decided(broker_core_t *self, peer_t *peer, const envelope_t *request,
+                         rights_decision_t decision) {
+    room_t *room = rooms_find(self->rooms, request->room);
+    proto_rejoin_t rejoin;
+    if (decision != RIGHTS_DECIDED_GONE) {
+        ASSERT(decode_rejoin(self, request, &rejoin));
+        bool any = admit_and_answer(self, peer, request, &rejoin);
+        if (any && room->hold->newest)
+            core_send(self, peer, room->hold->newest);
+    }
+    hold_end(self, room);
+}
