@@ -15,7 +15,7 @@ SUMMARY = "Runs Parley on this machine, and its tests."
 NOTES = """\
 Settings come from the environment, else from a file .env beside ./parley:
   PORT          where everything is reached (default 5000); the next hundred ports belong to it too
-  BIND          addresses to listen on there (default 127.0.0.1,::1; 0.0.0.0 opens it to the network)
+  BIND          addresses to listen on there (default 127.0.0.1,::1; 0.0.0.0 opens it to all)
   PARLEY_HOME   database, logs, sockets, secret (default var/); another one is another instance
   DATABASE_URL  a PostgreSQL to use instead of a private one
   JWT_SECRET    signs and checks tokens (default: made once and kept in PARLEY_HOME)
@@ -73,7 +73,7 @@ def chosen(system, word):
     if not found:
         known = sorted({name for i in instances for name in (i.name, i.service)})
         raise Failure(f"no service or instance {word!r}"
-                      + (f"; there are {', '.join(known)}" if known else "; start with ./parley up"))
+                      + (f"; there are {', '.join(known)}" if known else "; start: ./parley up"))
     return found
 
 

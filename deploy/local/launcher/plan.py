@@ -109,10 +109,10 @@ class Plan:
         return found
 
     def _postgres(self):
-        return Instance("postgres", "postgres", self.cluster.server_command(), url=self.database_url,
-                        user=self.cluster.user, directory="/", stop_signal="INT",
-                        stop_seconds=POSTGRES_STOP_SECONDS,
-                        files=(self.cluster.data / "parley.conf",))
+        cluster = self.cluster
+        return Instance("postgres", "postgres", cluster.server_command(), url=cluster.url(),
+                        user=cluster.user, directory="/", stop_signal="INT",
+                        stop_seconds=POSTGRES_STOP_SECONDS, files=(cluster.data / "parley.conf",))
 
     def variables(self):
         """Every variable that some service reads."""
@@ -141,11 +141,8 @@ class Plan:
             own["DATABASE_URL"] = self.database_url
         if service == "auth-worker":
             own["JWT_SECRET"] = settings.jwt_secret()
-        if service == "rest" and (ROOT / "web/dist/index.html").exists():
-            own["WEB_ROOT"] = str(ROOT / "web/dist")
-        given = {name: settings.get(name) for name in self.known[service]
-                 if settings.get(name)}
-        instance.environment = {"DRAIN_SECONDS": DRAIN_SECONDS, **given, **own}
+        given = {name: settings.get(name) for name in self.known[service] if settings.get(name)}
+        instance.environment = {**default_environment(service), **given, **own}
         instance.stop_seconds = stop_seconds(instance.environment["DRAIN_SECONDS"])
         return instance
 
@@ -160,6 +157,14 @@ class Plan:
         for address in edge.addresses(settings):
             instance.tcp[f"clients on {address}"] = (address, settings.port)
         return instance
+
+
+def default_environment(service):
+    """What a service gets here unless the user says otherwise."""
+    page = ROOT / "web/dist"
+    if service == "rest" and (page / "index.html").exists():
+        return {"DRAIN_SECONDS": DRAIN_SECONDS, "WEB_ROOT": str(page)}
+    return {"DRAIN_SECONDS": DRAIN_SECONDS}
 
 
 def edge_url(settings):

@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 from launcher import processes
 from launcher.console import Failure
@@ -46,7 +47,7 @@ class Supervisor:
     # What is defined
 
     def define(self, instance):
-        """Writes the service directory; returns whether anything differs from what was there."""
+        """Writes the service directory; returns whether what runs there, if anything, differs."""
         directory = self.definitions / instance.name
         log_directory = self.logs / instance.name
         for path in (self.definitions, self.logs, directory, directory / "log", log_directory):
@@ -54,8 +55,8 @@ class Supervisor:
         chpst = ["chpst", "-e", str(directory / "env")]
         if instance.user:
             chpst += ["-u", instance.user]
-        run = ["exec 2>&1", "cd " + shlex.quote(instance.directory), "exec " + shlex.join(chpst + instance.argv)]
-        before = self._fingerprint(directory)
+        run = ["exec 2>&1", "cd " + shlex.quote(instance.directory),
+               "exec " + shlex.join(chpst + instance.argv)]
         self._write_environment(directory / "env", instance.environment)
         write_script(directory / "run", *run)
         write_script(directory / "finish", 'echo "event=ended code=$1 signal=$(($2 & 127))"',
@@ -67,9 +68,17 @@ class Supervisor:
             make_directory(directory / "control", 0o700)
             write_script(directory / "control/t",
                          f'kill -{instance.stop_signal} "$(cat supervise/pid)"')
-        after = self._digest(instance, run)
-        write_private(directory / "fingerprint", after)
-        return before != after
+        return self._fingerprint(instance) != self._digest(instance)
+
+    def note_started(self, instance):
+        """Remembers that what runs is what was defined last."""
+        write_private(self.definitions / instance.name / "fingerprint", self._digest(instance))
+
+    def _fingerprint(self, instance):
+        try:
+            return (self.definitions / instance.name / "fingerprint").read_text()
+        except FileNotFoundError:
+            return None
 
     @staticmethod
     def _write_environment(directory, variables):
@@ -81,30 +90,20 @@ class Supervisor:
             # chpst takes the first line, and turns NUL into a line break.
             write_private(directory / name, value.replace("\n", "\0") + "\n")
 
-    @staticmethod
-    def _digest(instance, run):
+    def _digest(self, instance):
         """Of all that makes a restart necessary when it changes."""
-        digest = hashlib.sha256(repr((run, sorted(instance.environment.items()))).encode())
-        for path in instance.files:
-            digest.update(path.read_bytes())
+        digest = hashlib.sha256(repr(sorted(instance.environment.items())).encode())
+        for path in (self.definitions / instance.name / "run", *instance.files):
+            digest.update(Path(path).read_bytes())
         return digest.hexdigest()
 
-    @staticmethod
-    def _fingerprint(directory):
+    def variable(self, name, instance):
+        """What this instance was given under this name, or None."""
         try:
-            return (directory / "fingerprint").read_text()
+            text = (self.definitions / instance / "env" / name).read_text()
         except FileNotFoundError:
             return None
-
-    def variable(self, name, *instances):
-        """What one of these instances was given, whoever has it first; None: none of them."""
-        for instance in instances:
-            try:
-                text = (self.definitions / instance / "env" / name).read_text()
-            except FileNotFoundError:
-                continue
-            return text.rstrip("\n").replace("\0", "\n")
-        return None
+        return text.rstrip("\n").replace("\0", "\n")
 
     def enable(self, name):
         make_directory(self.enabled, 0o700)
@@ -206,8 +205,8 @@ class Supervisor:
             self.forget(name)
 
     def end(self):
-        """Ends runsvdir and every runsv and svlogd; the services are stopped before. Returns whether
-        there is anything to wait for."""
+        """Ends runsvdir and every runsv and svlogd; the services are stopped before. Returns
+        whether there is anything to wait for."""
         pid = self.pid()
         orphans = [name for name in self.names() if self.is_supervised(name)]
         if pid:

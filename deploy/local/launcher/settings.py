@@ -13,8 +13,8 @@ from launcher.console import Failure
 
 ROOT = Path(__file__).resolve().parents[3]
 
-# The longest name of a socket in run_dir(): haproxy binds a temporary one with its pid first. A Unix
-# socket's path has at most 107 bytes.
+# The longest name of a socket in run_dir(): haproxy binds a temporary one with its pid first. The
+# path of a Unix socket has at most 107 bytes.
 SOCKET_NAME_MAX = len("/edge.sock.4194304.tmp")
 SOCKET_PATH_MAX = 107
 
@@ -25,7 +25,7 @@ VARIABLE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
 
 
 def read_env_file(path):
-    """Variables of a .env file: NAME=value lines, optional quotes, # comments. Nothing is expanded."""
+    """Variables of a .env file: NAME=value, optional quotes, # comments. Nothing is expanded."""
     variables = {}
     try:
         text = path.read_text(encoding="utf-8")

@@ -136,17 +136,20 @@ class System:
         running = set(self.supervisor.names())
         wanted = [instance.name for instance in instances]
         self.supervisor.remove(sorted(running - set(wanted)), self.longest_stop())
-        changed = [instance for instance in instances if self.supervisor.define(instance)
-                   and instance.name in running]
+        changed = [instance for instance in instances if self.supervisor.define(instance)]
         self.save(instances)
-        for name in wanted:
-            self.supervisor.enable(name)
+        for instance in changed:
+            if instance.name not in running:
+                self.supervisor.note_started(instance)
+                self.supervisor.enable(instance.name)
         if not was_running:
             self.supervisor.start()
         try:
             self.supervisor.wait_supervised(wanted)
             for instance in changed:
-                self.restart(instance)
+                if instance.name in running:
+                    self.restart(instance)
+                    self.supervisor.note_started(instance)
             with Step("Waiting until all are ready") as step:
                 self.wait_ready(instances)
                 step.result = f"{len(instances)} processes ready"
@@ -231,7 +234,8 @@ def check_configuration(instance):
     if instance.service not in plan.SERVICES:
         return
     done = subprocess.run([*instance.argv, "--check-config"], text=True, capture_output=True,
-                          cwd=instance.directory, env={**plan.base_environment(), **instance.environment},
-                          stdin=subprocess.DEVNULL, check=False)
+                          env={**plan.base_environment(), **instance.environment},
+                          cwd=instance.directory, stdin=subprocess.DEVNULL, check=False)
     if done.returncode != 0:
-        raise Failure(f"{instance.name} refuses its settings:\n{done.stderr or done.stdout}".rstrip())
+        words = (done.stderr or done.stdout).strip()
+        raise Failure(f"{instance.name} refuses its settings:\n{words}")
