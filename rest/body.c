@@ -235,7 +235,7 @@ err_t body_message(const json_value_t *body, str_t key, body_message_t *out,
 
 err_t body_read(const json_value_t *body, body_read_t *out, body_fault_t *fault_out) {
     *out = (body_read_t){0};
-    json_field_t field = json_get_u64(body, "seq", 0, SEQ_MAX, &out->seq);
+    json_field_t field = json_get_u64(body, "seq", 1, SEQ_MAX, &out->seq);
     out->has_seq = field == JSON_FIELD_OK;
     return field == JSON_FIELD_MISSING ? OK : refuse_field("seq", field, fault_out);
 }
