@@ -202,25 +202,37 @@ static peer_t *least_loaded(const jobs_t *self, job_class_t class) {
     return best;
 }
 
-static void send_ready(jobs_t *self, job_class_t class, int64_t now_ms) {
-    while (self->ready[class]) {
-        peer_t *worker = least_loaded(self, class);
-        if (!worker)
+/* The oldest write that a worker with credit has been waiting for, as it has the write's room. */
+static job_t *oldest_bound(const jobs_t *self, job_class_t class) {
+    job_t *oldest = NULL;
+    peer_t *each = NULL;
+    DL_FOREACH2(self->workers, each, worker.next) {
+        job_t *bound = each->worker.bound;
+        if (bound && bound->class == class && has_credit(each, class) &&
+            (!oldest || bound->id < oldest->id))
+            oldest = bound;
+    }
+    return oldest;
+}
+
+/* Uses what credit there is, for the older jobs first. */
+static void dispatch(jobs_t *self, job_class_t class, int64_t now_ms) {
+    for (;;) {
+        peer_t *worker = self->ready[class] ? least_loaded(self, class) : NULL;
+        job_t *ready = worker ? self->ready[class] : NULL;
+        job_t *bound = oldest_bound(self, class);
+        if (bound && (!ready || bound->id < ready->id))
+            send(self, bound, bound->worker, now_ms);
+        else if (ready)
+            send(self, ready, worker, now_ms);
+        else
             return;
-        send(self, self->ready[class], worker, now_ms);
     }
 }
 
-/* Uses a worker's credit: for what only it may have, and what anyone may, the older first. */
-static void feed(jobs_t *self, peer_t *worker, job_class_t class, int64_t now_ms) {
-    while (has_credit(worker, class)) {
-        job_t *bound = class == JOB_WRITE ? worker->worker.bound : NULL;
-        job_t *ready = self->ready[class];
-        job_t *job = bound && (!ready || bound->id < ready->id) ? bound : ready;
-        if (!job)
-            return;
-        send(self, job, worker, now_ms);
-    }
+static void dispatch_all(jobs_t *self, int64_t now_ms) {
+    for (job_class_t class = 0; class < JOB_CLASSES; class ++)
+        dispatch(self, class, now_ms);
 }
 
 uint64_t jobs_add(jobs_t *self, job_class_t class, peer_t *origin, const envelope_t *request,
@@ -239,16 +251,12 @@ uint64_t jobs_add(jobs_t *self, job_class_t class, peer_t *origin, const envelop
     job->origin = origin;
     if (class != JOB_WRITE) {
         link_job(self, job, JOB_READY, AT_BACK);
-        send_ready(self, class, now_ms);
-        return id;
+    } else {
+        job->lane = get_lane(self, job->request->room);
+        link_job(self, job, JOB_WAITING, AT_BACK);
+        tend_lane(self, job->lane);
     }
-    job->lane = get_lane(self, job->request->room);
-    link_job(self, job, JOB_WAITING, AT_BACK);
-    tend_lane(self, job->lane);
-    if (job->state == JOB_BOUND)
-        feed(self, job->worker, class, now_ms);
-    else
-        send_ready(self, class, now_ms);
+    dispatch(self, class, now_ms);
     return id;
 }
 
@@ -265,11 +273,8 @@ void jobs_answered(jobs_t *self, job_t *job, const peer_t *worker, int64_t now_m
         return;
     }
     job_class_t class = job->class;
-    peer_t *freed = job->state == JOB_SENT ? job->worker : NULL;
     destroy(self, job);
-    if (freed)
-        feed(self, freed, class, now_ms);
-    send_ready(self, class, now_ms);
+    dispatch(self, class, now_ms);
 }
 
 /* ---- workers and requesters that come and go ---- */
@@ -277,8 +282,7 @@ void jobs_answered(jobs_t *self, job_t *job, const peer_t *worker, int64_t now_m
 void jobs_worker_up(jobs_t *self, peer_t *worker, int64_t now_ms) {
     worker->worker.is_worker = true;
     DL_APPEND2(self->workers, worker, worker.prev, worker.next);
-    for (job_class_t class = 0; class < JOB_CLASSES; class ++)
-        send_ready(self, class, now_ms);
+    dispatch_all(self, now_ms);
 }
 
 /* Puts a job that was sent back to the front, before the one of its lane that stands there. */
@@ -308,8 +312,7 @@ void jobs_worker_down(jobs_t *self, peer_t *worker, int64_t now_ms) {
         set_state(self, worker->worker.bound, JOB_WAITING, AT_FRONT);
     while (worker->worker.sent)
         requeue(self, worker->worker.sent->prev);
-    for (job_class_t class = 0; class < JOB_CLASSES; class ++)
-        send_ready(self, class, now_ms);
+    dispatch_all(self, now_ms);
 }
 
 void jobs_origin_down(jobs_t *self, const peer_t *origin, int64_t now_ms) {
@@ -324,8 +327,7 @@ void jobs_origin_down(jobs_t *self, const peer_t *origin, int64_t now_ms) {
             destroy(self, job);
         }
     }
-    for (job_class_t class = 0; class < JOB_CLASSES; class ++)
-        send_ready(self, class, now_ms);
+    dispatch_all(self, now_ms);
 }
 
 void jobs_tick(jobs_t *self, int64_t now_ms) {
@@ -334,12 +336,10 @@ void jobs_tick(jobs_t *self, int64_t now_ms) {
         job_t *job = DEADLINE_OWNER(due, job_t, deadline);
         if (!job->is_settled)
             self->ops->expired(self->ctx, job, now_ms);
-        job_class_t class = job->class;
         job->origin = NULL;
         job->is_settled = true;
         if (job->state != JOB_SENT)
             destroy(self, job);
-        send_ready(self, class, now_ms);
     }
 }
 
