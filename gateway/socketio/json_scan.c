@@ -181,19 +181,19 @@ static err_t scan_nested(scan_t *scan, err_t (*scan_inside)(scan_t *)) {
 
 static err_t scan_by_kind(scan_t *scan, json_kind_t *kind_out) {
     char c = *scan->p;
-    *kind_out = c == '{'                     ? JSON_OBJECT
-                : c == '['                   ? JSON_ARRAY
-                : c == '"'                   ? JSON_STRING
-                : c == '-' || is_digit(scan) ? JSON_NUMBER
-                                             : JSON_LITERAL;
+    *kind_out = c == '{'                     ? JSON_KIND_OBJECT
+                : c == '['                   ? JSON_KIND_ARRAY
+                : c == '"'                   ? JSON_KIND_STRING
+                : c == '-' || is_digit(scan) ? JSON_KIND_NUMBER
+                                             : JSON_KIND_LITERAL;
     switch (*kind_out) {
-    case JSON_OBJECT:
+    case JSON_KIND_OBJECT:
         return scan_nested(scan, scan_object);
-    case JSON_ARRAY:
+    case JSON_KIND_ARRAY:
         return scan_nested(scan, scan_array);
-    case JSON_STRING:
+    case JSON_KIND_STRING:
         return scan_string(scan);
-    case JSON_NUMBER:
+    case JSON_KIND_NUMBER:
         return scan_number(scan);
     default:
         return scan_literal(scan, c == 't' ? STR("true") : c == 'f' ? STR("false") : STR("null"));
@@ -213,7 +213,8 @@ static err_t scan_value(scan_t *scan, json_kind_t *kind_out, str_t *value_out) {
 
 err_t json_take_value(str_t *text, const json_rules_t *rules, json_kind_t *kind_out,
                       str_t *value_out) {
-    scan_t scan = {.p = text->p, .end = text->p + text->n, .rules = rules};
+    const char *start = text->p ? text->p : "";
+    scan_t scan = {.p = start, .end = start + text->n, .rules = rules};
     err_t err = scan_value(&scan, kind_out, value_out);
     *text = (str_t){scan.p, (size_t)(scan.end - scan.p)};
     return err;

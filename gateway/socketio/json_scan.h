@@ -7,7 +7,13 @@
 
 #define JSON_MAX_DEPTH 512 /* bounds the recursion, whatever is configured */
 
-typedef enum { JSON_OBJECT, JSON_ARRAY, JSON_STRING, JSON_NUMBER, JSON_LITERAL } json_kind_t;
+typedef enum {
+    JSON_KIND_OBJECT,
+    JSON_KIND_ARRAY,
+    JSON_KIND_STRING,
+    JSON_KIND_NUMBER,
+    JSON_KIND_LITERAL
+} json_kind_t;
 
 typedef struct {
     uint32_t max_depth; /* nested arrays and objects */

@@ -75,23 +75,23 @@ static err_t split_array(sio_incoming_t *incoming, bool event) {
     if (json_take_value(&inside, &checked, &kind, &incoming->name) != OK)
         return ERR_INVALID; /* an empty array */
     incoming->args = without_blanks(str_from_offset(inside, 1));
-    if (kind == JSON_STRING)
+    if (kind == JSON_KIND_STRING)
         return is_reserved_name(incoming->name) ? ERR_INVALID : OK;
-    return kind == JSON_NUMBER ? OK : ERR_INVALID;
+    return kind == JSON_KIND_NUMBER ? OK : ERR_INVALID;
 }
 
 static err_t check_payload(sio_incoming_t *incoming, bool present, json_kind_t kind) {
     switch (incoming->type) {
     case SIO_CONNECT:
-        return !present || kind == JSON_OBJECT ? OK : ERR_INVALID;
+        return !present || kind == JSON_KIND_OBJECT ? OK : ERR_INVALID;
     case SIO_DISCONNECT:
         return present ? ERR_INVALID : OK;
     case SIO_EVENT:
     case SIO_BINARY_EVENT:
-        return present && kind == JSON_ARRAY ? split_array(incoming, true) : ERR_INVALID;
+        return present && kind == JSON_KIND_ARRAY ? split_array(incoming, true) : ERR_INVALID;
     case SIO_ACK:
     case SIO_BINARY_ACK:
-        if (!present || kind != JSON_ARRAY || !incoming->has_id)
+        if (!present || kind != JSON_KIND_ARRAY || !incoming->has_id)
             return ERR_INVALID;
         return split_array(incoming, false);
     case SIO_CONNECT_ERROR: /* only servers send it */
@@ -104,7 +104,7 @@ static err_t take_payload(str_t rest, const sio_limits_t *limits, sio_incoming_t
     json_rules_t rules = {.max_depth = limits->max_depth,
                           .placeholders = is_binary(incoming->type),
                           .attachments = incoming->attachments};
-    json_kind_t kind = JSON_LITERAL;
+    json_kind_t kind = JSON_KIND_LITERAL;
     bool present = rest.n > 0;
     if (present) {
         err_t err = json_take_value(&rest, &rules, &kind, &incoming->json);

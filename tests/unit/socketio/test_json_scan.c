@@ -73,7 +73,7 @@ static void test_takes_one_value(void **state) {
     str_t text = STR("  {\"a\":[1]} , 2"), value;
     json_kind_t kind;
     assert_int_equal(json_take_value(&text, &plain, &kind, &value), OK);
-    assert_int_equal(kind, JSON_OBJECT);
+    assert_int_equal(kind, JSON_KIND_OBJECT);
     assert_true(str_eq(value, STR("{\"a\":[1]}")));
     assert_true(str_eq(text, STR(", 2")));
 }

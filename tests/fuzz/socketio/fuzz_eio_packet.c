@@ -1,0 +1,53 @@
+/* Every packet of a polling payload that is accepted can be encoded again, and the payload made of
+ * them decodes to the same packets. */
+#include "gateway/socketio/eio_packet.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static eio_packet_t *encode(const eio_incoming_t *incoming) {
+    return incoming->binary ? eio_packet_binary(incoming->payload)
+                            : eio_packet_new(incoming->type, incoming->payload);
+}
+
+static bool same(const eio_incoming_t *a, const eio_incoming_t *b) {
+    return a->type == b->type && a->binary == b->binary && str_eq(a->payload, b->payload);
+}
+
+static void check_packet(const eio_incoming_t *incoming, strbuf_t *payload) {
+    strbuf_t alone = {0}, scratch = {0};
+    eio_incoming_t again;
+    eio_packet_t *packet = encode(incoming);
+    str_t frame = eio_packet_frame(packet), body = eio_packet_body(packet);
+    ASSERT(frame.n > body.n && frame.n - body.n <= 10);
+    eio_packet_append_to_payload(packet, &alone);
+    eio_packet_append_to_payload(packet, payload);
+    ASSERT(eio_decode(strbuf_str(&alone), &scratch, &again) == OK && same(incoming, &again));
+    eio_packet_unref(&packet);
+    strbuf_fini(&alone);
+    strbuf_fini(&scratch);
+}
+
+static size_t count_packets(str_t rest) {
+    str_t packet;
+    size_t n = 0;
+    while (eio_payload_next(&rest, &packet))
+        n++;
+    return n;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    strbuf_t scratch = {0}, payload = {0};
+    str_t rest = {size ? (const char *)data : "", size}, packet;
+    size_t accepted = 0;
+    while (eio_payload_next(&rest, &packet)) {
+        eio_incoming_t incoming;
+        if (eio_decode(packet, &scratch, &incoming) != OK)
+            break;
+        check_packet(&incoming, &payload);
+        accepted++;
+    }
+    ASSERT(accepted == 0 || count_packets(strbuf_str(&payload)) == accepted);
+    strbuf_fini(&scratch);
+    strbuf_fini(&payload);
+    return 0;
+}
