@@ -48,7 +48,7 @@ typedef struct {
     uint64_t rights_refused;   /* requests answered forbidden */
     uint64_t invalid;          /* requests answered invalid_payload */
     uint64_t unavailable;      /* requests answered unavailable */
-    uint64_t stored;           /* facts confirmed to workers */
+    uint64_t facts;            /* facts confirmed to workers */
     uint64_t rejoins_refused;  /* sessions that may no longer be in a room */
     uint64_t last_seen_lost;   /* batches of times last seen that were not stored */
 } broker_core_stats_t;

@@ -231,8 +231,8 @@ static void dispatch(jobs_t *self, job_class_t class, int64_t now_ms) {
 }
 
 static void dispatch_all(jobs_t *self, int64_t now_ms) {
-    for (job_class_t class = 0; class < JOB_CLASSES; class ++)
-        dispatch(self, class, now_ms);
+    for (job_class_t each = 0; each < JOB_CLASSES; each++)
+        dispatch(self, each, now_ms);
 }
 
 uint64_t jobs_add(jobs_t *self, job_class_t class, peer_t *origin, const envelope_t *request,

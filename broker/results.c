@@ -155,7 +155,7 @@ static void confirm(broker_core_t *self, job_t *job, peer_t *worker, const envel
                     int64_t now_ms) {
     if (job)
         jobs_answered(self->jobs, job, worker, now_ms);
-    self->stats.stored++;
+    self->stats.facts++;
     core_answer_done(self, worker, envelope);
 }
 
