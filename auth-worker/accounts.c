@@ -225,12 +225,10 @@ static void on_found(void *ctx, err_t err, const store_account_t *account) {
         return;
     if (err != OK)
         fail_without_database(job, err);
-    else if (!job->registering)
+    else if (!job->registering || (account && made_by(job, account)))
         compare(job, account);
     else if (!account)
         hash(job);
-    else if (made_by(job, account))
-        compare(job, account);
     else
         fail(job, CODE_CONFLICT, "this id is taken", 0);
 }

@@ -3,6 +3,8 @@
 #include <jansson.h>
 #include <sodium/utils.h>
 
+#include "common/json.h"
+
 const char *jws_alg_name(jws_alg_t alg) {
     static const char *const names[] = {"HS256", "RS256", "ES256"};
     return names[alg];
@@ -60,6 +62,8 @@ static err_t read_header(str_t encoded, jws_t *jws) {
     if (err != OK)
         goto out;
     err = ERR_INVALID;
+    if (!json_depth_ok(strbuf_str(&text), JSON_DEPTH_DEFAULT))
+        goto out;
     header = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, NULL);
     if (!json_is_object(header) || json_object_get(header, "crit"))
         goto out;

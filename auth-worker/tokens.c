@@ -2,6 +2,8 @@
 
 #include <jwt.h>
 
+#include "common/json.h"
+
 const char *const tokens_result_names[TOKENS_RESULT_COUNT + 1] = {
     [TOKENS_OK] = "ok",
     [TOKENS_EXPIRED] = "expired",
@@ -15,7 +17,8 @@ tokens_result_t tokens_verify(const keys_t *keys, const claims_rules_t *rules, s
     jws_t jws;
     strbuf_t payload = {0};
     tokens_result_t result = TOKENS_MALFORMED;
-    if (jws_parse(token, &jws) != OK || jws_decode_part(jws.payload, &payload) != OK)
+    if (jws_parse(token, &jws) != OK || jws_decode_part(jws.payload, &payload) != OK ||
+        !json_depth_ok(strbuf_str(&payload), JSON_DEPTH_DEFAULT))
         goto out;
     result = TOKENS_BAD_SIGNATURE;
     if (!keys_verify(keys, &jws, token))

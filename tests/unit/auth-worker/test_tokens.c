@@ -210,6 +210,21 @@ static void test_huge(void **state) {
     strbuf_fini(&payload);
 }
 
+/* Brackets inside each other would make a parser recurse, before anything is verified. */
+static void test_deep(void **state) {
+    (void)state;
+    strbuf_t text = {0};
+    strbuf_append(&text, STR("{\"alg\":\"HS256\",\"x\":"));
+    for (int i = 0; i < 4000; i++)
+        strbuf_append_char(&text, '[');
+    assert_int_equal(verify_hs256(strbuf_cstr(&text), VALID), TOKENS_MALFORMED);
+    assert_int_equal(verify_hs256(HEADER, strbuf_cstr(&text)), TOKENS_MALFORMED);
+    strbuf_clear(&text);
+    strbuf_append(&text, STR("{\"userId\":1,\"exp\":1700000060,\"x\":[[[[[[[[[[]]]]]]]]]]}"));
+    assert_int_equal(verify_hs256(HEADER, strbuf_cstr(&text)), TOKENS_OK);
+    strbuf_fini(&text);
+}
+
 static void test_issue(void **state) {
     (void)state;
     claims_rules_t rules = {.issuer = "parley", .audience = "chat"};
@@ -276,6 +291,7 @@ int main(void) {
         cmocka_unit_test(test_bad_claims),
         cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_huge),
+        cmocka_unit_test(test_deep),
         cmocka_unit_test(test_issue),
         cmocka_unit_test(test_issue_largest),
         cmocka_unit_test(test_issue_with_kid),
