@@ -192,10 +192,11 @@ static void settled_jobs_of_a_lost_worker_are_not_sent_again(void **state) {
     fixture_t f;
     init(&f, 100, 100000);
     up(&f, 0, 3, 0);
-    writes(&f, "xxxx");
+    for (f.now_ms = 0; f.now_ms < 4; f.now_ms++)
+        writes(&f, "x");
     f.now_ms = 1000;
     writes(&f, "x");
-    jobs_tick(f.jobs, f.now_ms);
+    jobs_tick(f.jobs, 1003);
     expect(&f, "a1@1000 a2@1000 a3@1000 expired 1 expired 2 expired 3 expired 4 ");
     down(&f, 0);
     assert_int_equal(jobs_gauges(f.jobs, JOB_WRITE).jobs, 1);
