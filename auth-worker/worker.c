@@ -10,8 +10,9 @@
 #include "common/log.h"
 
 enum {
-    READ_CREDIT = 1024,          /* tokens to check that one broker may hand over at once */
-    WRITE_CREDIT = 256,          /* requests to register, log in or refresh */
+    /* Jobs that one broker may hand over at once, of every kind: more than all the requests that
+     * wait for passwords and PostgreSQL, so that these never keep tokens from being checked. */
+    JOB_CREDIT = 2048,
     PENDING_BYTES_MAX = 1 << 20, /* this service makes no requests of its own */
     ATTEMPTS_PERIOD_MS = 60000,
     DRAIN_LOOK_MS = 20,
@@ -191,8 +192,7 @@ static bool open_bus(worker_t *self) {
     bus_client_config_t config = {.brokers = self->brokers,
                                   .role = ROLE_AUTH,
                                   .name = common->instance,
-                                  .write_credit = WRITE_CREDIT,
-                                  .read_credit = READ_CREDIT,
+                                  .read_credit = JOB_CREDIT,
                                   .max_pending_bytes = PENDING_BYTES_MAX};
     return bus_client_new(service_loop(self->service), &config, &bus_handler, self, &self->bus) ==
            OK;
