@@ -107,7 +107,7 @@ static void PRINTF_LIKE(2, 0) on_message(void *context, const char *format, va_l
     char text[256];
     http_t *self = context;
     vsnprintf(text, sizeof(text), format, arguments);
-    text[strcspn(text, "\n")] = '\0';
+    text[strcspn(text, "<\n")] = '\0'; /* the page that it answers with follows */
     metrics_increment(self->options.metrics, METRIC_REFUSED, REFUSED_HTTP);
     log_refused("http_refused", log_text("reason", text));
 }

@@ -99,12 +99,15 @@ static void read_headers(request_t *request, const char *method) {
 /* How often headers came on which two readers of one request might differ. */
 typedef struct {
     unsigned content_length, transfer_encoding, host, authorization;
+    unsigned malformed; /* names with a blank at the end, which some readers leave out */
 } header_counts_t;
 
 static enum MHD_Result count_header(void *context, enum MHD_ValueKind kind, const char *name,
                                     const char *value) {
     (void)kind, (void)value;
     header_counts_t *counts = context;
+    size_t length = strcspn(name, " \t");
+    counts->malformed += length == 0 || name[length] != '\0';
     counts->content_length += strcasecmp(name, "Content-Length") == 0;
     counts->transfer_encoding += strcasecmp(name, "Transfer-Encoding") == 0;
     counts->host += strcasecmp(name, "Host") == 0;
@@ -119,8 +122,9 @@ static bool read_framing(const request_t *request, uint64_t *length_out) {
     str_t length = header(request, "Content-Length");
     MHD_get_connection_values(request->mhd, MHD_HEADER_KIND, count_header, &counts);
     *length_out = 0;
-    if (counts.host > 1 || counts.authorization > 1 ||
-        counts.content_length + counts.transfer_encoding > 1)
+    bool old = strcmp(version, MHD_HTTP_VERSION_1_0) == 0;
+    if (counts.host + old < 1 || counts.host > 1 || counts.authorization > 1 ||
+        counts.content_length + counts.transfer_encoding > 1 || counts.malformed > 0)
         return false;
     if (counts.transfer_encoding)
         return strcasecmp(header(request, "Transfer-Encoding").p, "chunked") == 0;
@@ -206,10 +210,10 @@ static bool must_end(const request_t *request, bool framed, uint64_t length) {
     return !framed || length > HTTP_DISCARD_BYTES_MAX || header(request, "Expect").n > 0;
 }
 
-static enum MHD_Result read_head(request_t *request, const char *method) {
+static enum MHD_Result read_head(request_t *request, const char *method, const char *version) {
     uint64_t length = 0;
     read_headers(request, method);
-    bool framed = read_framing(request, &length);
+    bool framed = read_framing(request, version, &length);
     judge_head(request, framed, length);
     request->stage = STAGE_BODY;
     if (request->exchange.answer.status == 0 || !must_end(request, framed, length))
@@ -281,11 +285,11 @@ static enum MHD_Result work(request_t *request) {
 enum MHD_Result http_request_step(void *context, struct MHD_Connection *mhd, const char *path,
                                   const char *method, const char *version, const char *body,
                                   size_t *body_size, void **request_ref) {
-    (void)context, (void)mhd, (void)path, (void)version;
+    (void)context, (void)mhd, (void)path;
     request_t *request = *request_ref;
     switch (request->stage) {
     case STAGE_HEAD:
-        return read_head(request, method);
+        return read_head(request, method, version);
     case STAGE_BODY:
         if (*body_size == 0)
             return work(request);
