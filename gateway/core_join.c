@@ -1,0 +1,325 @@
+/* Joining and leaving conversations. */
+#include <utlist.h>
+
+#include "common/ids.h"
+#include "gateway/core_state.h"
+
+/* A join_conversation that is not answered yet. While its member has one, nothing live reaches it.
+ */
+struct join {
+    core_request_t request;
+    member_t *member;
+    gateway_ack_t ack;
+    bool has_after;
+    uint64_t after;
+    uint32_t number; /* among the member's joins */
+    int64_t started_ms;
+    char *body; /* the broker's answer, while it waits for the participants' presence */
+    size_t body_bytes;
+    deadline_t deadline;                 /* … at most until then */
+    join_t *prev, *next;                 /* in member->joins */
+    join_t *waiting_prev, *waiting_next; /* in room->waiting, while it has a body */
+};
+
+static const char left_meanwhile[] = "the conversation was left before the join was done";
+
+static core_question_t question_of(join_t *join) {
+    return (core_question_t){.session = join->member->session,
+                             .kind = EVENT_JOIN_CONVERSATION,
+                             .name = STR("join_conversation"),
+                             .ack = &join->ack};
+}
+
+static join_t *add_join(gateway_core_t *self, member_t *member, const event_payload_t *payload,
+                        gateway_ack_t *ack) {
+    join_t *join = xcalloc(1, sizeof(*join));
+    join->request.core = self;
+    join->member = member;
+    join->ack = *ack;
+    *ack = (gateway_ack_t){0};
+    join->has_after = payload->present & FIELD_AFTER;
+    join->after = payload->after;
+    join->number = ++member->last_join;
+    join->started_ms = core_now(self);
+    DL_APPEND(member->joins, join);
+    member->session->request_count++;
+    self->request_count++;
+    return join;
+}
+
+/* Returns the body, which the caller frees; NULL when it wasn't waiting. */
+static char *stop_waiting(join_t *join) {
+    gateway_core_t *self = join->request.core;
+    char *body = join->body;
+    if (!body)
+        return NULL;
+    deadline_remove(&self->join_deadlines, &join->deadline);
+    DL_DELETE2(join->member->room->waiting, join, waiting_prev, waiting_next);
+    join->body = NULL;
+    return body;
+}
+
+/* It was answered, or nobody is left to answer. */
+static void end_join(join_t *join) {
+    gateway_core_t *self = join->request.core;
+    core_request_cancel(&join->request);
+    free(stop_waiting(join));
+    self->ops->drop_ack(self->ctx, &join->ack);
+    DL_DELETE(join->member->joins, join);
+    join->member->session->request_count--;
+    self->request_count--;
+    free(join);
+}
+
+bool core_join_is_asked(const member_t *member) {
+    const join_t *join = NULL;
+    DL_FOREACH(member->joins, join) {
+        if (join->request.id)
+            return true;
+    }
+    return false;
+}
+
+/* ---- leaving ---- */
+
+void core_leave(gateway_core_t *self, member_t *member, const core_failure_t *why) {
+    room_t *room = member->room;
+    while (member->joins) {
+        core_question_t question = question_of(member->joins);
+        if (why)
+            core_fail(self, &question, why);
+        end_join(member->joins);
+    }
+    strbuf_clear(&self->body);
+    proto_leave_encode(&(proto_leave_t){0}, &self->body);
+    envelope_t envelope = core_envelope(self, MSG_LEAVE, room_name(room), member->session);
+    /* Without a link nothing is lost: what is left is sent when it comes up. */
+    (void)!self->ops->post(self->ctx, room->broker, &envelope);
+    if (room->member_count == 1)
+        presence_forget_room(self->presence, room);
+    rooms_remove_member(self->rooms, member);
+}
+
+void core_leave_event(gateway_core_t *self, session_t *session, const event_payload_t *payload,
+                      gateway_ack_t *ack) {
+    core_question_t question = {.session = session,
+                                .kind = EVENT_LEAVE_CONVERSATION,
+                                .name = STR("leave_conversation"),
+                                .ack = ack};
+    const room_t *room = rooms_find(self->rooms, payload->conversation_id);
+    member_t *member = room ? rooms_find_member(self->rooms, room, session->number) : NULL;
+    if (member) {
+        core_failure_t why = core_failure(CODE_CONFLICT, left_meanwhile);
+        core_leave(self, member, &why);
+    }
+    strbuf_clear(&self->text);
+    replies_done(&self->text);
+    core_answer(self, &question, strbuf_str(&self->text));
+}
+
+/* ---- the answer ---- */
+
+/* The broker keeps the membership if a later JOIN of the same socket is under way, and so do we. */
+static void fail_join(join_t *join, const core_failure_t *failure) {
+    gateway_core_t *self = join->request.core;
+    member_t *member = join->member;
+    core_question_t question = question_of(join);
+    bool latest = join->number == member->last_join;
+    core_fail(self, &question, failure);
+    end_join(join);
+    if (latest)
+        core_leave(self, member, failure);
+}
+
+static user_presence_t look_up_presence(void *ctx, str_t user) {
+    const gateway_core_t *self = ctx;
+    return presence_of(self->presence, user);
+}
+
+static void answer_join(join_t *join, const proto_conversation_t *conversation) {
+    gateway_core_t *self = join->request.core;
+    core_question_t question = question_of(join);
+    metrics_observe(self->config.metrics, METRIC_JOIN_SECONDS, 0,
+                    (double)(core_now(self) - join->started_ms) / 1000.0);
+    strbuf_clear(&self->text);
+    replies_joined(&self->text, conversation, strbuf_str(&self->participants));
+    core_answer(self, &question, strbuf_str(&self->text));
+}
+
+static void settle_member(join_t *join, const proto_conversation_t *conversation) {
+    gateway_core_t *self = join->request.core;
+    member_t *member = join->member;
+    size_t n = conversation->seqs.n;
+    room_joined_t joined = {
+        .has_after = join->has_after,
+        .after = join->after,
+        .head = conversation->head_seq,
+        .last_returned = n ? conversation->seqs.items[n - 1] : 0,
+        .reset = conversation->reset,
+    };
+    end_join(join);
+    if (conversation->truncated) {
+        core_failure_t why = core_failure(CODE_CONFLICT, left_meanwhile);
+        core_leave(self, member, &why);
+        return;
+    }
+    rooms_joined(member, &joined);
+    rooms_check(self->rooms, member->room);
+}
+
+/* Answers with the broker's answer and what is known of the participants' presence. */
+static void finish_join(join_t *join, str_t body) {
+    gateway_core_t *self = join->request.core;
+    proto_conversation_t conversation;
+    strbuf_clear(&self->participants);
+    if (proto_conversation_decode(body, self->join_arena, &conversation) ||
+        participants_merge(conversation.participants, &conversation.participant_ids,
+                           look_up_presence, self, &self->participants)) {
+        core_failure_t failure = core_failure(CODE_INTERNAL, NULL);
+        core_count(self, METRIC_BUS_MALFORMED, 0);
+        fail_join(join, &failure);
+        return;
+    }
+    answer_join(join, &conversation);
+    settle_member(join, &conversation);
+}
+
+static void finish_waiting(join_t *join) {
+    size_t n = join->body_bytes;
+    char *body = stop_waiting(join);
+    finish_join(join, (str_t){body, n});
+    free(body);
+}
+
+static void wait_for_presence(join_t *join, str_t body) {
+    gateway_core_t *self = join->request.core;
+    join->body = xmalloc(body.n + 1);
+    join->body_bytes = body.n;
+    memcpy(join->body, body.p, body.n);
+    DL_APPEND2(join->member->room->waiting, join, waiting_prev, waiting_next);
+    deadline_add(&self->join_deadlines, &join->deadline, core_now(self) + GATEWAY_PRESENCE_WAIT_MS);
+}
+
+/* A direct conversation's participants never change, a group's only with its version. */
+static void set_participants(gateway_core_t *self, room_t *room,
+                             const proto_conversation_t *conversation) {
+    if (room->interests && conversation->members_version <= room->members_version)
+        return;
+    room->members_version = conversation->members_version;
+    presence_set_participants(self->presence, room, &conversation->participant_ids);
+}
+
+static bool users_are_valid(const proto_texts_t *users) {
+    for (size_t i = 0; i < users->n; i++) {
+        if (!ids_is_user(users->items[i]))
+            return false;
+    }
+    return true;
+}
+
+static void on_joined(void *arg, err_t err, const envelope_t *reply) {
+    join_t *join = arg;
+    gateway_core_t *self = join->request.core;
+    room_t *room = join->member->room;
+    core_failure_t failure;
+    proto_conversation_t conversation;
+    core_request_end(&join->request);
+    if (!core_reply_ok(self, err, reply, MSG_CONVERSATION, &failure)) {
+        fail_join(join, &failure);
+        return;
+    }
+    if (proto_conversation_decode(reply->body, self->arena, &conversation) ||
+        !users_are_valid(&conversation.participant_ids)) {
+        core_count(self, METRIC_BUS_MALFORMED, 0);
+        failure = core_failure(CODE_INTERNAL, NULL);
+        fail_join(join, &failure);
+        return;
+    }
+    core_check_generation(self, conversation.generation);
+    set_participants(self, room, &conversation);
+    if (room->unknown > 0)
+        wait_for_presence(join, reply->body);
+    else
+        finish_join(join, reply->body);
+}
+
+/* ---- presence that joins wait for ---- */
+
+void core_join_presence_known(void *ctx, room_t *room) {
+    gateway_core_t *self = ctx;
+    if (!room->waiting)
+        return;
+    if (self->ready_count == self->ready_capacity) {
+        self->ready_capacity = self->ready_capacity ? self->ready_capacity * 2 : 16;
+        self->ready = xrealloc(self->ready, self->ready_capacity * sizeof(*self->ready));
+    }
+    rooms_hold(room);
+    self->ready[self->ready_count++] = room;
+}
+
+void core_join_finish_ready(gateway_core_t *self) {
+    while (self->ready_count) {
+        room_t *room = self->ready[--self->ready_count];
+        while (room->waiting)
+            finish_waiting(room->waiting);
+        rooms_release(self->rooms, room);
+    }
+}
+
+void core_join_tick(gateway_core_t *self, int64_t now_ms) {
+    deadline_t *due = NULL;
+    while ((due = deadline_pop_due(&self->join_deadlines, now_ms)))
+        finish_waiting(DEADLINE_OWNER(due, join_t, deadline));
+}
+
+/* ---- asking ---- */
+
+static void ask(join_t *join) {
+    gateway_core_t *self = join->request.core;
+    session_t *session = join->member->session;
+    const room_t *room = join->member->room;
+    proto_join_t body = {.after = join->after,
+                         .name = str_from(session->user->name),
+                         .role = str_from(session->user->role)};
+    if (join->has_after)
+        body.present = UINT64_C(1) << 1;
+    strbuf_clear(&self->body);
+    proto_join_encode(&body, &self->body);
+    envelope_t envelope = core_envelope(self, MSG_JOIN, room_name(room), session);
+    if (core_request(self, &join->request,
+                     &(core_asking_t){.broker = room->broker,
+                                      .timeout_ms = GATEWAY_JOIN_TIMEOUT_MS,
+                                      .envelope = &envelope,
+                                      .on_reply = on_joined}))
+        return;
+    core_failure_t failure = core_failure(CODE_UNAVAILABLE, NULL);
+    fail_join(join, &failure);
+}
+
+static void refuse(gateway_core_t *self, session_t *session, gateway_ack_t *ack, code_t code,
+                   const char *message) {
+    core_failure_t failure = core_failure(code, message);
+    core_question_t question = {.session = session,
+                                .kind = EVENT_JOIN_CONVERSATION,
+                                .name = STR("join_conversation"),
+                                .ack = ack};
+    core_fail(self, &question, &failure);
+}
+
+void core_join_event(gateway_core_t *self, session_t *session, const event_payload_t *payload,
+                     gateway_ack_t *ack) {
+    str_t name = payload->conversation_id;
+    room_t *room = rooms_get(self->rooms, name, brokers_of_room(self->config.brokers, name));
+    if (!room) {
+        refuse(self, session, ack, CODE_UNAVAILABLE, "this server has too many conversations");
+        return;
+    }
+    member_t *member = rooms_find_member(self->rooms, room, session->number);
+    if (!member && session->member_count < self->config.max_rooms_per_session)
+        member = rooms_add_member(self->rooms, room, session);
+    if (member)
+        ask(add_join(self, member, payload, ack));
+    else
+        refuse(self, session, ack, CODE_RATE_LIMITED, "too many conversations joined");
+    rooms_release(self->rooms, room);
+}
