@@ -119,16 +119,16 @@ static size_t keep_encoded(void *context, struct MHD_Connection *mhd, char *text
 }
 
 static struct MHD_Daemon *start_daemon(http_t *self, int fd) {
-    return MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-        http_request_step, self, MHD_OPTION_EXTERNAL_LOGGER, on_message, self,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)self->options.config->connections_max, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEAD_BYTES_MAX,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, self, MHD_OPTION_NOTIFY_COMPLETED,
-        http_request_end, self, MHD_OPTION_URI_LOG_CALLBACK, http_request_begin, self,
-        MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, self, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL,
+                            NULL, http_request_step, self, MHD_OPTION_EXTERNAL_LOGGER, on_message,
+                            self, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+                            (unsigned)self->options.config->connections_max,
+                            MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                            (size_t)HTTP_HEAD_BYTES_MAX, MHD_OPTION_NOTIFY_CONNECTION,
+                            on_connection, self, MHD_OPTION_NOTIFY_COMPLETED, http_request_end,
+                            self, MHD_OPTION_URI_LOG_CALLBACK, http_request_begin, self,
+                            MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, self,
+                            MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
 }
 
 static void read_trusted(http_t *self) {
