@@ -7,7 +7,7 @@
 enum { CURSOR_TEXT_MAX = 256 };
 
 typedef struct {
-    int64_t activity_us;             /* last_activity_at of its last conversation, µs since 2000 */
+    int64_t activity_us;             /* last_activity_at of its last conversation, Unix µs */
     char conversation[IDS_ROOM_MAX]; /* … and its id */
     size_t conversation_n;
 } cursor_t;

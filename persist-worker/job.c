@@ -270,3 +270,9 @@ code_t job_check(job_t *self, proto_arena_t *arena, const char **message_out) {
         return CODE_INVALID_PAYLOAD;
     return check_rights(self, room, message_out);
 }
+
+int64_t job_look_again(job_t *self, int64_t now_ms) {
+    if (!self->missed_ms)
+        self->missed_ms = now_ms;
+    return now_ms - self->missed_ms < PARTNER_WAIT_MS ? now_ms + PARTNER_RETRY_MS : 0;
+}

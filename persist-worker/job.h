@@ -15,6 +15,8 @@ enum {
     PAGE_LIMIT_MAX = 500,
     CREATE_USERS_MAX = 100,
     GROUP_MEMBERS_MAX = 1000,
+    PARTNER_WAIT_MS = 1000, /* how long an unknown partner is looked for … */
+    PARTNER_RETRY_MS = 100, /* … and how often */
 };
 
 typedef struct job {
@@ -28,6 +30,7 @@ typedef struct job {
     /* An attempt whose outcome is unknown was made: it must be made again until it is known, so
      * its deadline counts no more. */
     bool unsure;
+    unsigned attempts; /* reads: how often it failed for what may pass */
     int64_t missed_ms; /* when an unknown partner was first looked for in vain, 0: never */
     idgen_uuid_t id;   /* SEND: of the message, should this attempt make it */
     union {            /* what needs no list, decoded; strings point into `memory` */
@@ -60,3 +63,7 @@ bool job_is_batched(uint16_t type);
 /* Decodes and checks a job against every rule that needs no database: lengths, characters, ids,
  * a direct conversation's participants. CODE_OK, or the code and (static) text of the refusal. */
 code_t job_check(job_t *self, proto_arena_t *arena, const char **message_out);
+
+/* A user that the job is about isn't known (yet): when to look again, or 0 when it's time to give
+ * up. */
+int64_t job_look_again(job_t *self, int64_t now_ms);

@@ -1,0 +1,181 @@
+#include "persist-worker/answers.h"
+
+#include "persist-worker/cursor.h"
+#include "persist-worker/pg_rows.h"
+
+#define US_OF_2000 INT64_C(946684800000000)
+
+void answers_fini(answers_t *self) {
+    strbuf_fini(&self->body);
+    strbuf_fini(&self->json);
+    strbuf_fini(&self->part);
+    text_list_fini(&self->texts);
+    text_list_fini(&self->ids);
+}
+
+static void clear(answers_t *self) {
+    strbuf_clear(&self->body);
+    strbuf_clear(&self->json);
+    strbuf_clear(&self->part);
+    text_list_clear(&self->texts);
+    text_list_clear(&self->ids);
+}
+
+/* Writes the rows' messages up to `head` into texts, as many as fit. */
+static void take_messages(answers_t *self, const PGresult *rows, int64_t head) {
+    for (int row = 0; rows && row < PQntuples(rows); row++) {
+        message_t message;
+        store_message_read(rows, row, 0, &message);
+        if (message.seq > head)
+            continue;
+        entities_append_message(&self->texts.bytes, &message);
+        text_list_end(&self->texts, (uint64_t)message.seq);
+        if (self->texts.bytes.n > ANSWER_BYTES_MAX && self->texts.n > 1) {
+            text_list_drop_last(&self->texts);
+            return;
+        }
+    }
+}
+
+/* Writes the array of rows [from, to) into `out`. */
+static void append_participants(strbuf_t *out, const PGresult *rows, int from, int to) {
+    strbuf_append_char(out, '[');
+    for (int row = from; row < to; row++) {
+        participant_t participant;
+        store_participant_read(rows, row, &participant);
+        if (row > from)
+            strbuf_append_char(out, ',');
+        entities_append_participant(out, &participant);
+    }
+    strbuf_append_char(out, ']');
+}
+
+void answers_join(answers_t *self, const job_t *job, const store_conversation_t *conversation,
+                  const PGresult *participants, const PGresult *messages) {
+    const proto_join_t *join = &job->body.join;
+    int64_t head = conversation->head_seq;
+    int64_t after = PROTO_HAS(join, 1) ? (int64_t)join->after : head;
+    clear(self);
+    entities_append_conversation(&self->json, &conversation->conversation);
+    append_participants(&self->part, participants, 0, PQntuples(participants));
+    for (int row = 0; row < PQntuples(participants); row++)
+        text_list_add(&self->ids, pg_rows_text(participants, row, 1), 0);
+    take_messages(self, messages, head);
+    proto_conversation_t answer = {
+        .conversation = strbuf_str(&self->json),
+        .participants = strbuf_str(&self->part),
+        .participant_ids = text_list_texts(&self->ids),
+        .head_seq = (uint64_t)head,
+        .generation = conversation->generation,
+        .messages = text_list_texts(&self->texts),
+        .seqs = text_list_numbers(&self->texts),
+        .truncated = head > after && (uint64_t)(head - after) > self->texts.n,
+        .reset = after > head,
+    };
+    if (conversation->conversation.is_group)
+        answer.members_version = (uint64_t)conversation->members_version;
+    proto_conversation_encode(&answer, &self->body);
+}
+
+void answers_history(answers_t *self, const job_t *job, const store_conversation_t *conversation,
+                     const PGresult *messages) {
+    clear(self);
+    take_messages(self, messages, INT64_MAX);
+    if (!PROTO_HAS(&job->body.history, 2))
+        text_list_reverse(&self->texts); /* they came newest first */
+    proto_messages_t answer = {
+        .messages = text_list_texts(&self->texts),
+        .seqs = text_list_numbers(&self->texts),
+        .head_seq = (uint64_t)conversation->head_seq,
+    };
+    /* Seqs count from 1 without a hole, so below the lowest there is more unless it is 1. */
+    if (answer.seqs.n > 0 && answer.seqs.items[0] > 1)
+        answer.next_before = answer.seqs.items[0];
+    proto_messages_encode(&answer, &self->body);
+}
+
+void answers_heads(answers_t *self, const PGresult *rows) {
+    str_t generation = STR("");
+    clear(self);
+    for (int row = 0; row < PQntuples(rows); row++) {
+        text_list_add(&self->texts, STR(""), (uint64_t)pg_rows_i64(rows, row, 0));
+        generation = pg_rows_text(rows, row, 1);
+    }
+    proto_head_seqs_t answer = {.seqs = text_list_numbers(&self->texts), .generation = generation};
+    proto_head_seqs_encode(&answer, &self->body);
+}
+
+void answers_group(answers_t *self, const PGresult *rows) {
+    proto_group_t answer = {0};
+    clear(self);
+    for (int row = 0; row < PQntuples(rows); row++) {
+        answer.members_version = (uint64_t)pg_rows_i64(rows, row, 0);
+        if (!pg_rows_is_null(rows, row, 1))
+            text_list_add(&self->ids, pg_rows_text(rows, row, 1), 0);
+    }
+    answer.members = text_list_texts(&self->ids);
+    proto_group_encode(&answer, &self->body);
+}
+
+/* Writes row `row` of the page into `out`. Its participants are the rows from *at on, which moves
+ * behind them. */
+static void append_listed(answers_t *self, const PGresult *page, int row,
+                          const PGresult *participants, int *at, strbuf_t *out) {
+    str_t id = pg_rows_text(page, row, 0);
+    conversation_t conversation = {
+        .id = id,
+        .is_group = str_eq(pg_rows_text(page, row, 1), STR("group")),
+        .title = pg_rows_text(page, row, 2),
+        .created_at_ms = pg_rows_time_ms(page, row, 3),
+    };
+    int from = *at;
+    while (*at < PQntuples(participants) && str_eq(pg_rows_text(participants, *at, 0), id))
+        (*at)++;
+    text_list_clear(&self->texts);
+    append_participants(&self->texts.bytes, participants, from, *at);
+    text_list_end(&self->texts, 0);
+    if (!pg_rows_is_null(page, row, 7)) {
+        message_t message;
+        store_message_read(page, row, 7, &message);
+        entities_append_message(&self->texts.bytes, &message);
+    }
+    text_list_end(&self->texts, 0);
+    conversation_view_t view = {
+        .participants = text_list_at(&self->texts, 0),
+        .last_message = text_list_at(&self->texts, 1),
+        .unread_count = pg_rows_i64(page, row, 5) - pg_rows_i64(page, row, 6),
+    };
+    entities_append_conversation_view(out, &conversation, &view);
+}
+
+void answers_list(answers_t *self, const job_t *job, const PGresult *page,
+                  const PGresult *participants) {
+    int rows = PQntuples(page), limit = (int)job->body.list.limit, at = 0, row = 0;
+    clear(self);
+    strbuf_append(&self->json, STR("{\"conversations\":["));
+    for (; row < rows && row < limit; row++) {
+        strbuf_clear(&self->part);
+        append_listed(self, page, row, participants, &at, &self->part);
+        if (row > 0 && self->json.n + self->part.n > ANSWER_BYTES_MAX)
+            break;
+        if (row > 0)
+            strbuf_append_char(&self->json, ',');
+        strbuf_append(&self->json, strbuf_str(&self->part));
+    }
+    strbuf_append(&self->json, STR("],\"nextCursor\":"));
+    if (row < rows) {
+        strbuf_append_char(&self->json, '"');
+        cursor_append(&self->json, pg_rows_time_us2000(page, row - 1, 4) + US_OF_2000,
+                      pg_rows_text(page, row - 1, 0));
+        strbuf_append(&self->json, STR("\"}"));
+    } else {
+        strbuf_append(&self->json, STR("null}"));
+    }
+    answers_json(self, false);
+}
+
+void answers_json(answers_t *self, bool created) {
+    proto_json_t answer = {.json = strbuf_str(&self->json), .created = created};
+    strbuf_clear(&self->body);
+    proto_json_encode(&answer, &self->body);
+}

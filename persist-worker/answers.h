@@ -1,0 +1,35 @@
+/* Rows of reads as the bodies of their answers. */
+#pragma once
+
+#include "persist-worker/store.h"
+#include "persist-worker/text_list.h"
+
+/* Texts of messages or conversations in one answer; what doesn't fit comes with the next page. One
+ * always fits. */
+enum { ANSWER_BYTES_MAX = 1 << 20 };
+
+/* Memory for building; reused. */
+typedef struct {
+    strbuf_t body; /* the answer */
+    strbuf_t json;
+    strbuf_t part;
+    text_list_t texts;
+    text_list_t ids;
+} answers_t;
+
+void answers_fini(answers_t *self);
+
+/* All write self->body. `participants` has rows of STATEMENT_PARTICIPANTS or STATEMENT_USERS;
+ * `messages` (NULL: none were asked for) of STATEMENT_MESSAGES_AFTER. */
+void answers_join(answers_t *self, const job_t *job, const store_conversation_t *conversation,
+                  const PGresult *participants, const PGresult *messages);
+void answers_history(answers_t *self, const job_t *job, const store_conversation_t *conversation,
+                     const PGresult *messages);
+void answers_heads(answers_t *self, const PGresult *rows);
+void answers_group(answers_t *self, const PGresult *rows);
+/* `page`: rows of STATEMENT_LIST, one more than asked for when there are more. `participants`: of
+ * their conversations, in their order. */
+void answers_list(answers_t *self, const job_t *job, const PGresult *page,
+                  const PGresult *participants);
+/* The JSON object of self->json as it is. */
+void answers_json(answers_t *self, bool created);

@@ -1,0 +1,36 @@
+/* What the worker tells the brokers: answers to jobs, committed facts (kept and repeated until they
+ * are confirmed), events for users. */
+#pragma once
+
+#include "common/bus_client.h"
+#include "common/metrics.h"
+#include "persist-worker/job.h"
+#include "persist-worker/stats.h"
+
+enum {
+    OUTBOX_FACT_TIMEOUT_MS = 600000, /* how long a fact is repeated */
+    OUTBOX_RETRY_AFTER_MS = 1000,    /* what a client is told with `unavailable` */
+};
+
+typedef struct outbox outbox_t;
+
+/* `confirmed` is called when the last fact that waited is confirmed. All are borrowed. */
+outbox_t *outbox_new(bus_client_t *bus, metrics_t *stats, void (*confirmed)(void *ctx), void *ctx);
+/* After the bus is closed. */
+void outbox_free(outbox_t **self);
+
+/* Answers a job, unless the broker that gave it is gone. */
+void outbox_reply(outbox_t *self, const job_t *job, uint16_t type, str_t body);
+void outbox_done(outbox_t *self, const job_t *job);
+void outbox_refuse(outbox_t *self, const job_t *job, code_t code, const char *message);
+
+/* Tells the broker of the job's room; the body is STORED's, READ_MARKED's or MEMBERS_CHANGED's. */
+void outbox_fact(outbox_t *self, const job_t *job, uint16_t type, str_t body);
+
+/* Tells the broker of the user's room. conversation_updated is a hint and sent once, the others
+ * are kept until confirmed. */
+void outbox_event(outbox_t *self, stats_event_t event, str_t user, str_t conversation,
+                  str_t payload);
+
+/* Facts and events not yet confirmed. */
+size_t outbox_pending(const outbox_t *self);
