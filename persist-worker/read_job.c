@@ -123,7 +123,7 @@ void read_job_refuse(read_line_t *line, code_t code, const char *message) {
 }
 
 static void reply(read_line_t *line, uint16_t type) {
-    outbox_reply(line->parts->outbox, line->job, type, strbuf_str(line->answers->body));
+    outbox_reply(line->parts->outbox, line->job, type, strbuf_str(&line->answers->body));
     read_job_end(line);
 }
 
