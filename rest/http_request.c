@@ -116,8 +116,8 @@ static enum MHD_Result count_header(void *context, enum MHD_ValueKind kind, cons
 }
 
 /* The length that the headers announce; 0 for a chunked body. False: the request's end can't be
- * told beyond doubt (RFC 9112, 6.3), or a header that decides came twice. */
-static bool read_framing(const request_t *request, uint64_t *length_out) {
+ * told beyond doubt (RFC 9112, 6.3), or a header that decides came twice or not at all. */
+static bool read_framing(const request_t *request, const char *version, uint64_t *length_out) {
     header_counts_t counts = {0};
     str_t length = header(request, "Content-Length");
     MHD_get_connection_values(request->mhd, MHD_HEADER_KIND, count_header, &counts);
