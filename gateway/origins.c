@@ -2,72 +2,89 @@
 
 #include <strings.h>
 
-/* Host and port, as a URL or a Host header names them. */
+/* An origin, or a Host header, taken apart. */
 typedef struct {
     str_t host; /* with its brackets if it is an IPv6 address */
-    str_t port; /* empty: the scheme's own */
+    str_t port;
 } authority_t;
 
-static bool take_scheme(str_t *text, str_t *default_port_out) {
-    static const struct {
-        const char *prefix;
-        const char *port;
-    } schemes[] = {{"http://", "80"}, {"https://", "443"}};
-    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
-        str_t prefix = str_from(schemes[i].prefix);
-        if (!str_starts_with(*text, prefix))
-            continue;
-        *text = str_from_offset(*text, prefix.n);
-        *default_port_out = str_from(schemes[i].port);
-        return true;
-    }
-    return false;
+static const struct {
+    const char *prefix;
+    const char *port;
+} schemes[] = {{"http://", "80"}, {"https://", "443"}};
+
+enum { SCHEMES = sizeof(schemes) / sizeof(schemes[0]) };
+
+static bool equal_without_case(str_t a, str_t b) {
+    return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0);
 }
 
-static authority_t split(str_t text) {
+/* The index of the scheme, which is cut off; SCHEMES for another one. */
+static size_t take_scheme(str_t *text) {
+    for (size_t i = 0; i < SCHEMES; i++) {
+        str_t prefix = str_from(schemes[i].prefix);
+        if (text->n >= prefix.n && strncasecmp(text->p, prefix.p, prefix.n) == 0) {
+            *text = str_from_offset(*text, prefix.n);
+            return i;
+        }
+    }
+    return SCHEMES;
+}
+
+/* `text` without a scheme; a port that isn't there is `scheme`'s own. */
+static authority_t split(str_t text, size_t scheme) {
     size_t at = text.n;
     while (at > 0 && text.p[at - 1] >= '0' && text.p[at - 1] <= '9')
         at--;
     if (at == text.n || at == 0 || text.p[at - 1] != ':')
-        return (authority_t){.host = text};
-    return (authority_t){.host = {text.p, at - 1}, .port = str_from_offset(text, at)};
+        return (authority_t){text, str_from(schemes[scheme].port)};
+    return (authority_t){{text.p, at - 1}, str_from_offset(text, at)};
+}
+
+static bool same_authority(authority_t a, authority_t b) {
+    return a.host.n > 0 && equal_without_case(a.host, b.host) && str_eq(a.port, b.port);
+}
+
+static str_t without_slash(str_t text) {
+    if (text.n && text.p[text.n - 1] == '/')
+        text.n--;
+    return text;
 }
 
 static bool is_host_character(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || strchr("-._[]:", c);
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c && strchr("-._[]:", c));
 }
 
 bool origins_is_origin(str_t text) {
-    str_t port;
-    if (!take_scheme(&text, &port))
-        return false;
-    if (text.n && text.p[text.n - 1] == '/')
-        text.n--;
+    if (str_eq(text, STR("*")))
+        return true;
+    text = without_slash(text);
+    size_t scheme = take_scheme(&text);
     for (size_t i = 0; i < text.n; i++) {
-        if (!text.p[i] || !is_host_character(text.p[i]))
+        if (!is_host_character(text.p[i]))
             return false;
     }
-    return split(text).host.n > 0;
+    return scheme < SCHEMES && split(text, scheme).host.n > 0;
 }
 
-static bool same_host(str_t origin, str_t host) {
-    str_t default_port;
-    if (host.n == 0 || !take_scheme(&origin, &default_port))
-        return false;
-    authority_t a = split(origin);
-    authority_t b = split(host);
-    str_t a_port = a.port.n ? a.port : default_port;
-    str_t b_port = b.port.n ? b.port : default_port;
-    return a.host.n == b.host.n && strncasecmp(a.host.p, b.host.p, a.host.n) == 0 &&
-           str_eq(a_port, b_port);
+static bool is_listed(const char *listed_text, str_t origin, size_t scheme) {
+    str_t listed = without_slash(str_from(listed_text));
+    if (str_eq(listed, STR("*")))
+        return true;
+    return take_scheme(&listed) == scheme &&
+           same_authority(split(listed, scheme), split(origin, scheme));
 }
 
 bool origins_allow(const char *const *origins, str_t origin, str_t host) {
     if (origin.n == 0)
         return true;
+    size_t scheme = take_scheme(&origin);
+    if (scheme == SCHEMES)
+        return false;
     for (; *origins; origins++) {
-        if (str_eq(str_from(*origins), origin))
+        if (is_listed(*origins, origin, scheme))
             return true;
     }
-    return same_host(origin, host);
+    return same_authority(split(origin, scheme), split(host, scheme));
 }

@@ -6,11 +6,11 @@
 
 #include "common/str.h"
 
-/* True for scheme://host or scheme://host:port, http or https, in lower case, a last slash allowed.
- */
+/* What FRONTEND_URL may list: "*" (any), or http(s)://host or http(s)://host:port, a last slash
+ * allowed. */
 bool origins_is_origin(str_t text);
 
 /* Whether a request with these headers may pass. An empty `origin` is no browser's and passes; so
- * does one of `origins` (NULL at the end, without a last slash), and one whose host and port are
- * those of `host`. */
+ * does one of `origins` (NULL at the end), and one whose host and port are those of `host`. Hosts
+ * are compared without case, a scheme's own port equals none. */
 bool origins_allow(const char *const *origins, str_t origin, str_t host);

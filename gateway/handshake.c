@@ -1,0 +1,78 @@
+#include "gateway/handshake.h"
+
+#include "gateway/gateway_metrics.h"
+#include "gateway/origins.h"
+
+enum { ADDRESSES_MAX = 100000 }; /* whose rate of connections is remembered */
+
+struct handshake {
+    const char **origins;
+    proxies_t *proxies;
+    ratelimit_table_t *rates; /* NULL: no limit */
+    metrics_t *metrics;
+};
+
+/* Browsers send origins without a slash, and CORS headers must equal them. */
+static char *without_slash(const char *origin) {
+    str_t text = str_from(origin);
+    if (text.n && text.p[text.n - 1] == '/')
+        text.n--;
+    return str_dup(text);
+}
+
+handshake_t *handshake_new(const gateway_config_t *config, metrics_t *metrics) {
+    handshake_t *self = xcalloc(1, sizeof(*self));
+    ratelimit_rate_t rate = gateway_config_handshakes(config);
+    self->origins = xcalloc(config->frontend_url.n + 1, sizeof(*self->origins));
+    for (size_t i = 0; i < config->frontend_url.n; i++)
+        self->origins[i] = without_slash(config->frontend_url.items[i]);
+    self->proxies = proxies_new(config->trusted_proxies.items, config->trusted_proxies.n);
+    if (config->rate_limit)
+        self->rates = ratelimit_table_new(&rate, ADDRESSES_MAX);
+    self->metrics = metrics;
+    return self;
+}
+
+void handshake_free(handshake_t **self_in) {
+    handshake_t *self = *self_in;
+    *self_in = NULL;
+    if (!self)
+        return;
+    for (size_t i = 0; self->origins[i]; i++)
+        free((char *)(uintptr_t)self->origins[i]);
+    free(self->origins);
+    proxies_free(&self->proxies);
+    ratelimit_table_free(&self->rates);
+    free(self);
+}
+
+const char *const *handshake_origins(const handshake_t *self) {
+    return self->origins;
+}
+
+bool handshake_may_connect(handshake_t *self, const eio_request_t *request, int64_t now_ms,
+                           char key_out[PROXIES_KEY_TEXT]) {
+    int64_t retry_after_ms = 0;
+    key_out[0] = '\0';
+    if (request)
+        proxies_client_key(self->proxies, eio_request_peer(request),
+                           eio_request_header(request, "x-forwarded-for"), key_out);
+    if (!self->rates ||
+        ratelimit_table_take(self->rates, str_from(key_out), 1, now_ms, &retry_after_ms))
+        return true;
+    metrics_increment(self->metrics, METRIC_CONNECTIONS_LIMITED, LIMIT_HANDSHAKES);
+    return false;
+}
+
+void handshake_judge(handshake_t *self, const eio_request_t *request, eio_verdict_t *verdict,
+                     int64_t now_ms) {
+    char key[PROXIES_KEY_TEXT];
+    verdict->allow = false;
+    if (!origins_allow(self->origins, eio_request_header(request, "origin"),
+                       eio_request_header(request, "host")))
+        verdict->message = STR("Origin not allowed");
+    else if (!handshake_may_connect(self, request, now_ms, key))
+        verdict->message = STR("Too many connections");
+    else
+        verdict->allow = true;
+}

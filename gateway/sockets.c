@@ -1,0 +1,239 @@
+#include "gateway/sockets.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "gateway/credentials.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/replies.h"
+
+struct sockets {
+    sockets_config_t config;
+    handshake_t *handshake;
+    eio_listener_t *listener;
+    sio_server_t *server;
+    sio_namespace_t *nsp;
+    gateway_core_t *core;
+};
+
+/* ---- what clients do ---- */
+
+static void refuse_flood(sio_connect_t *connect) {
+    strbuf_t data = {0};
+    replies_connect_error(&data, CODE_RATE_LIMITED);
+    sio_refuse(connect, STR("Too many connections"), strbuf_str(&data));
+    strbuf_fini(&data);
+}
+
+static void on_connect(void *arg, sio_connect_t *connect) {
+    sockets_t *self = arg;
+    const eio_request_t *request = sio_connect_request(connect);
+    char key[PROXIES_KEY_TEXT];
+    json_doc_t *doc = NULL;
+    if (!handshake_may_connect(self->handshake, request, clock_now_ms(), key)) {
+        refuse_flood(connect);
+        return;
+    }
+    str_t authorization = request ? eio_request_header(request, "authorization") : (str_t){0};
+    str_t token = credentials_token(sio_connect_auth(connect), authorization, &doc);
+    gateway_core_connect(self->core, connect, token, str_from(key));
+    json_doc_free(&doc);
+}
+
+static void on_event(void *arg, sio_socket_t *socket, const sio_event_t *event) {
+    sockets_t *self = arg;
+    sio_ack_t ack = sio_event_ack(event);
+    gateway_core_event(self->core, sio_socket_data(socket),
+                       &(gateway_event_t){.name = event->name,
+                                          .array = event->json,
+                                          .ack = {.socket = ack.socket, .id = ack.id}});
+}
+
+static void on_disconnect(void *arg, sio_socket_t *socket, eio_close_t reason) {
+    sockets_t *self = arg;
+    log_debug("socket_closed", log_str("socket", sio_socket_id(socket)),
+              log_text("reason", eio_close_name(reason)));
+    gateway_core_disconnect(self->core, sio_socket_data(socket));
+}
+
+static void on_request(void *arg, const eio_request_t *request, eio_verdict_t *verdict) {
+    sockets_t *self = arg;
+    handshake_judge(self->handshake, request, verdict, clock_now_ms());
+}
+
+static void on_refused(void *arg, const char *event, const char *detail,
+                       const eio_request_t *request) {
+    (void)arg;
+    log_refused("client_refused", log_text("what", event), log_text("reason", detail),
+                log_str("peer", request ? eio_request_peer(request) : (str_t){0}));
+}
+
+/* ---- life ---- */
+
+static sio_options_t server_options(sockets_t *self) {
+    const gateway_config_t *config = self->config.config;
+    const char *const *origins = handshake_origins(self->handshake);
+    return (sio_options_t){
+        .engine =
+            {
+                .ping_interval_ms = (uint32_t)config->ping_interval_ms,
+                .ping_timeout_ms = (uint32_t)config->ping_timeout_ms,
+                .max_payload = (uint32_t)config->max_payload,
+                .max_queue_bytes = (uint32_t)config->max_outbound_bytes,
+                .max_sessions = (uint32_t)config->max_connections,
+                .sid_prefix = config->common.instance,
+                .cors = {.origins = origins[0] ? origins : NULL, .credentials = origins[0] != NULL},
+                .forget_request = true,
+                .on_request = on_request,
+                .on_refused = on_refused,
+                .arg = self,
+            },
+        .connect_timeout_ms = (uint32_t)config->connect_timeout_ms,
+    };
+}
+
+static err_t listen_on(sockets_t *self) {
+    static const char *const headers[] = {"authorization", "host", "origin", "x-forwarded-for",
+                                          NULL};
+    const config_endpoint_t *endpoint = &self->config.config->listen;
+    eio_listener_options_t options = {
+        .host = endpoint->host,
+        .port = endpoint->port,
+        .headers = headers,
+        /* A polling client has two connections at times. */
+        .max_connections = (uint32_t)self->config.config->max_connections * 2,
+        .on_get = self->config.on_get,
+        .arg = self->config.ctx,
+    };
+    err_t err = eio_listener_new(self->config.loop, &options, &self->listener);
+    if (err)
+        log_error("listen_failed", log_text("host", endpoint->host),
+                  log_u64("port", endpoint->port), log_err(err));
+    else
+        log_info("listening", log_text("host", endpoint->host),
+                 log_u64("port", eio_listener_port(self->listener)));
+    return err;
+}
+
+err_t sockets_new(const sockets_config_t *config, sockets_t **self_out) {
+    sockets_t *self = xcalloc(1, sizeof(*self));
+    self->config = *config;
+    self->handshake = handshake_new(config->config, config->metrics);
+    err_t err = listen_on(self);
+    if (err) {
+        handshake_free(&self->handshake);
+        free(self);
+        return err;
+    }
+    sio_options_t options = server_options(self);
+    sio_handlers_t handlers = {.on_connect = on_connect,
+                               .on_event = on_event,
+                               .on_disconnect = on_disconnect,
+                               .arg = self};
+    self->server = sio_server_new(self->listener, &options);
+    self->nsp = sio_namespace(self->server, "/", &handlers);
+    *self_out = self;
+    return OK;
+}
+
+void sockets_set_core(sockets_t *self, gateway_core_t *core) {
+    self->core = core;
+}
+
+void sockets_stop(sockets_t *self) {
+    eio_listener_stop(self->listener);
+}
+
+void sockets_free(sockets_t **self_in) {
+    sockets_t *self = *self_in;
+    *self_in = NULL;
+    if (!self)
+        return;
+    eio_listener_free(&self->listener);
+    handshake_free(&self->handshake);
+    free(self);
+}
+
+void sockets_drain(sockets_t *self) {
+    sio_server_drain(self->server);
+}
+
+/* ---- what the core wants done ---- */
+
+void *sockets_accept(sockets_t *self, void *connect, session_t *session) {
+    (void)self;
+    sio_socket_t *socket = sio_accept(connect, &(sio_accept_t){.data = session});
+    if (socket)
+        log_debug("socket_open", log_str("socket", sio_socket_id(socket)),
+                  log_u64("session", session->number), log_str("user", user_id_of(session->user)));
+    return socket;
+}
+
+void sockets_refuse(void *connect, str_t message, str_t data) {
+    sio_refuse(connect, message, data);
+}
+
+void sockets_close_connect(void *connect) {
+    sio_close_connect(connect, EIO_CLOSE_OVERLOAD);
+}
+
+void *sockets_packet_new(sockets_t *self, str_t event, str_t args) {
+    return sio_packet_new(self->nsp, event, args, (sio_attachments_t){0});
+}
+
+void sockets_packet_unref(void *packet) {
+    sio_packet_t *held = packet;
+    sio_packet_unref(&held);
+}
+
+void sockets_send(void *socket, void *packet) {
+    sio_send(socket, packet);
+}
+
+void sockets_ack(gateway_ack_t *ack, str_t args) {
+    sio_ack_t answer = {.socket = ack->socket, .id = ack->id};
+    *ack = (gateway_ack_t){0};
+    sio_ack_send(&answer, args);
+}
+
+void sockets_drop_ack(gateway_ack_t *ack) {
+    sio_ack_t answer = {.socket = ack->socket, .id = ack->id};
+    *ack = (gateway_ack_t){0};
+    sio_ack_drop(&answer);
+}
+
+void sockets_close(void *socket, gateway_close_t reason) {
+    static const eio_close_t reasons[GATEWAY_CLOSE_REASON_COUNT] = {
+        [GATEWAY_CLOSE_TOKEN_EXPIRED] = EIO_CLOSE_SERVER,
+        [GATEWAY_CLOSE_GENERATION_CHANGED] = EIO_CLOSE_SERVER,
+        [GATEWAY_CLOSE_LAGGING] = EIO_CLOSE_OVERLOAD,
+        [GATEWAY_CLOSE_REJOIN_REFUSED] = EIO_CLOSE_SERVER,
+        [GATEWAY_CLOSE_DRAINING] = EIO_CLOSE_SHUTDOWN,
+    };
+    sio_close(socket, reasons[reason]);
+}
+
+str_t sockets_id(const void *socket) {
+    return sio_socket_id(socket);
+}
+
+/* ---- figures ---- */
+
+void sockets_collect_metrics(const sockets_t *self, metrics_t *metrics) {
+    const eio_counters_t *engine = sio_server_engine_counters(self->server);
+    metrics_set(metrics, METRIC_ENGINE_SESSIONS, TRANSPORT_POLLING,
+                (double)engine->sessions_polling);
+    metrics_set(metrics, METRIC_ENGINE_SESSIONS, TRANSPORT_WEBSOCKET,
+                (double)engine->sessions_websocket);
+    metrics_set(metrics, METRIC_ENGINE_QUEUED_BYTES, 0, (double)engine->queued_bytes);
+    metrics_set(metrics, METRIC_ENGINE_BYTES, DIRECTION_IN, (double)engine->bytes_in);
+    metrics_set(metrics, METRIC_ENGINE_BYTES, DIRECTION_OUT, (double)engine->bytes_out);
+    metrics_set(metrics, METRIC_ENGINE_PACKETS, DIRECTION_IN, (double)engine->packets_in);
+    metrics_set(metrics, METRIC_ENGINE_PACKETS, DIRECTION_OUT, (double)engine->packets_out);
+    metrics_set(metrics, METRIC_ENGINE_HANDSHAKES, 0, (double)engine->handshakes);
+    metrics_set(metrics, METRIC_ENGINE_REFUSED, 0, (double)engine->refused);
+    metrics_set(metrics, METRIC_ENGINE_UPGRADES, 0, (double)engine->upgrades);
+    for (size_t i = 0; i < EIO_CLOSE_REASONS; i++)
+        metrics_set(metrics, METRIC_ENGINE_CLOSES, i, (double)engine->closes[i]);
+    metrics_set(metrics, METRIC_TCP_CONNECTIONS, 0,
+                (double)eio_listener_connections(self->listener));
+}
