@@ -67,8 +67,8 @@ static void read_ids(request_t *request) {
 static void split_target(exchange_t *exchange) {
     str_t target = str_from(exchange->target);
     const char *slash = NULL;
-    if (strncasecmp(exchange->target, "http://", 7) == 0)
-        slash = strchr(exchange->target + 7, '/');
+    if (target.n > 7 && strncasecmp(target.p, "http://", 7) == 0)
+        slash = memchr(target.p + 7, '/', target.n - 7);
     if (slash)
         target = str_from_offset(target, (size_t)(slash - exchange->target));
     const char *mark = target.n ? memchr(target.p, '?', target.n) : NULL;
