@@ -10,12 +10,10 @@ export const PING_INTERVAL = 300; // of the suite "protocol"
 export const PING_TIMEOUT = 200;
 export const MAX_PAYLOAD = 1000000;
 
-// Starts conformance_server for the tests of a file; stops it behind them. A server that doesn't
-// leave with 0 (a crash, a leak that its sanitizer found) fails the file.
-export async function startServer(suite = "protocol") {
-  const child = spawn(process.env.CONFORMANCE_SERVER, ["--port", "0", "--suite", suite], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+// Starts a server that prints "listening on PORT", for the tests of a file; stops it behind them. One
+// that doesn't leave with 0 (a crash, a leak that its sanitizer found) fails the file.
+export async function startProgram(program, args) {
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
   const ended = once(child, "exit");
   const [line] = await Promise.race([
     once(createInterface({ input: child.stdout }), "line"),
@@ -28,6 +26,10 @@ export async function startServer(suite = "protocol") {
     if (code !== 0) throw new Error(`the server left with ${code ?? signal}`);
   });
   return { port, pid: child.pid, url: `http://127.0.0.1:${port}` };
+}
+
+export function startServer(suite = "protocol") {
+  return startProgram(process.env.CONFORMANCE_SERVER, ["--port", "0", "--suite", suite]);
 }
 
 // ---- HTTP by hand ----
