@@ -254,7 +254,6 @@ static void continue_connecting(db_t *self) {
         return;
     case PGRES_POLLING_OK:
         if (PQsetnonblocking(self->connection, 1) == 0) {
-            PQsetNoticeReceiver(self->connection, ignore_notice, NULL);
             make_settings(self);
             return;
         }
@@ -273,6 +272,7 @@ static void on_address(void *arg, const char *const *keywords, const char *const
     }
     self->connection = PQconnectStartParams(keywords, values, 0);
     ASSERT(self->connection);
+    PQsetNoticeReceiver(self->connection, ignore_notice, NULL);
     set_state(self, STATE_CONNECTING, CONNECT_TIMEOUT_MS);
     if (PQstatus(self->connection) == CONNECTION_BAD)
         lose(self, PQerrorMessage(self->connection));
