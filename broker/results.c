@@ -3,18 +3,36 @@
 
 #include <utlist.h>
 
-static bool is_fact(uint16_t type) {
-    return type == MSG_STORED || type == MSG_READ_MARKED || type == MSG_MEMBERS_CHANGED;
+/* request type => what a worker may answer, beside ERROR; 0: it comes as a fact. */
+static const uint16_t result_types[] = {
+    [MSG_JOIN] = MSG_CONVERSATION,
+    [MSG_HISTORY] = MSG_MESSAGES,
+    [MSG_HEADS] = MSG_HEAD_SEQS,
+    [MSG_LIST_CONVERSATIONS] = MSG_JSON,
+    [MSG_CREATE_CONVERSATION] = MSG_JSON,
+    [MSG_GET_CONVERSATION] = MSG_JSON,
+    [MSG_GET_USER] = MSG_JSON,
+    [MSG_PUT_USER] = MSG_JSON,
+    [MSG_USER_SEEN] = MSG_DONE,
+    [MSG_LAST_SEEN] = MSG_DONE,
+    [MSG_LOAD_GROUP] = MSG_GROUP,
+    [MSG_AUTH_VERIFY] = MSG_IDENTITY,
+    [MSG_AUTH_REGISTER] = MSG_TOKEN,
+    [MSG_AUTH_LOGIN] = MSG_TOKEN,
+    [MSG_AUTH_REFRESH] = MSG_TOKEN,
+};
+
+/* May this worker answer the job with that? */
+static bool is_answer_to(const job_t *job, const peer_t *worker, uint16_t type) {
+    role_t role = job->class == JOB_AUTH ? ROLE_AUTH : ROLE_PERSIST;
+    return worker->role == role &&
+           (type == MSG_ERROR || (type == result_types[job->request->type] && type != 0));
 }
 
 /* Passes a worker's answer on to whoever made the request. */
 static void relay(broker_core_t *self, const job_t *job, const envelope_t *result) {
     if (!job->origin || job->request->request_id == 0)
         return;
-    if (!proto_allowed(result->type, ROLE_BROKER, job->origin->role)) {
-        core_answer_error(self, job->origin, job->request, CODE_INTERNAL, "internal error");
-        return;
-    }
     envelope_t answer = *job->request;
     answer.flags = ENVELOPE_REPLY;
     answer.type = result->type;
@@ -88,8 +106,7 @@ void core_on_reply(broker_core_t *self, peer_t *worker, const envelope_t *envelo
     job_t *job = jobs_find(self->jobs, envelope->request_id);
     if (!job)
         return;
-    role_t role = job->class == JOB_AUTH ? ROLE_AUTH : ROLE_PERSIST;
-    if (worker->role != role || is_fact(envelope->type)) {
+    if (!is_answer_to(job, worker, envelope->type)) {
         self->ops->refused(self->ctx, worker->link, envelope, "an answer of the wrong kind");
         return;
     }

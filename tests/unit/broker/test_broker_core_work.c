@@ -237,7 +237,7 @@ static void plain_results_reach_their_requester_alone(void **state) {
     scene_forget(&scene);
     proto_group_encode(&(proto_group_t){0}, &scene.body);
     scene_answer(&scene, "w1", MSG_GROUP, &(scene_head_t){.id = 3});
-    scene_expect(&scene, "g1 ERROR reply=40 conv_1_2 user=1 session=5 internal\n");
+    scene_expect(&scene, "w1 refused GROUP: an answer of the wrong kind\n");
     proto_done_encode(&(proto_done_t){0}, &scene.body);
     scene_answer(&scene, "w1", MSG_DONE, &(scene_head_t){.id = 12345});
     scene_answer(&scene, "g1", MSG_DONE, &(scene_head_t){.id = 1});
