@@ -301,24 +301,33 @@ static void verify_token(exchange_t *exchange, str_t token) {
     api_call(exchange, &call);
 }
 
-void api_begin(api_t *self, exchange_t *exchange) {
-    const route_t *route = exchange->match.route;
-    str_t token = api_bearer_token(exchange);
+/* False, and answered, when the body is there but isn't JSON, on a route that reads it. */
+static bool check_type(exchange_t *exchange) {
+    bool given = exchange->body.n || exchange->content_type.n;
+    if (exchange->match.route->body_limit == ROUTE_BODY_NONE || !given ||
+        is_json_type(exchange->content_type))
+        return true;
+    exchange_fail_as(exchange, 415, CODE_INVALID_PAYLOAD, STR("the body must be application/json"));
+    return false;
+}
+
+static bool check_address_rate(exchange_t *exchange) {
     client_address_t subscriber = client_address_subscriber(&exchange->address);
     str_t name = {(const char *)subscriber.bytes, sizeof(subscriber.bytes)};
+    return routes_is_probe(exchange->match.route) ||
+           take_rate(exchange, exchange->api->addresses, name, REFUSED_ADDRESS_RATE);
+}
+
+void api_begin(api_t *self, exchange_t *exchange) {
+    route_auth_t auth = exchange->match.route->auth;
+    str_t token = api_bearer_token(exchange);
+    bool has_token = token.n > 0 && token.n <= API_TOKEN_BYTES_MAX;
     exchange->api = self;
-    if (!routes_is_probe(route) &&
-        !take_rate(exchange, self->addresses, name, REFUSED_ADDRESS_RATE))
+    if (!check_address_rate(exchange) || !check_type(exchange))
         return;
-    if (route->body_limit != ROUTE_BODY_NONE && (exchange->body.n || exchange->content_type.n) &&
-        !is_json_type(exchange->content_type))
-        exchange_fail_as(exchange, 415, CODE_INVALID_PAYLOAD,
-                         STR("the body must be application/json"));
-    else if (route->auth == ROUTE_OPEN)
-        run_handler(exchange);
-    else if (!token.n || token.n > API_TOKEN_BYTES_MAX)
+    if (auth != ROUTE_OPEN && !has_token)
         exchange_fail(exchange, CODE_UNAUTHORIZED, (str_t){0}, 0);
-    else if (route->auth == ROUTE_TOKEN)
+    else if (auth == ROUTE_OPEN || auth == ROUTE_TOKEN)
         run_handler(exchange);
     else
         verify_token(exchange, token);

@@ -17,7 +17,10 @@ enum {
 
 struct static_file {
     UT_hash_handle hh;
-    static_variant_t variants[CODING_COUNT]; /* those whose content.p is set; identity always */
+    struct static_file *next; /* of all files */
+    /* Those whose content.p is set. Without the identity this file has become a coding of another.
+     */
+    static_variant_t variants[CODING_COUNT];
     const char *type;
     bool immutable;
     size_t path_length;
@@ -26,6 +29,8 @@ struct static_file {
 
 struct static_files {
     static_file_t *by_path; /* path => file */
+    static_file_t *all;
+    size_t count; /* files of their own */
     size_t bytes;
     bool sealed;
 };
@@ -80,28 +85,20 @@ static str_t copy_of(str_t bytes) {
     return (str_t){str_dup(bytes), bytes.n};
 }
 
-static void free_content(static_variant_t *variant) {
-    free((char *)variant->content.p);
-    variant->content = (str_t){0};
-}
-
 static_files_t *static_files_new(void) {
     return xcalloc(1, sizeof(static_files_t));
 }
 
-static void remove_file(static_files_t *self, static_file_t *file) {
-    HASH_DEL(self->by_path, file);
-    for (size_t i = 0; i < CODING_COUNT; i++)
-        free_content(&file->variants[i]);
-    free(file);
-}
-
 void static_files_free(static_files_t **self) {
-    static_file_t *file, *next;
     if (!*self)
         return;
-    HASH_ITER(hh, (*self)->by_path, file, next) {
-        remove_file(*self, file);
+    HASH_CLEAR(hh, (*self)->by_path);
+    while ((*self)->all) {
+        static_file_t *file = (*self)->all;
+        (*self)->all = file->next;
+        for (size_t i = 0; i < CODING_COUNT; i++)
+            free((char *)file->variants[i].content.p);
+        free(file);
     }
     free(*self);
     *self = NULL;
@@ -127,6 +124,9 @@ err_t static_files_add(static_files_t *self, str_t path, str_t content) {
     file->type = type < TYPE_COUNT ? types[type].type : "application/octet-stream";
     file->immutable = str_starts_with(path, STR(STATIC_FILES_IMMUTABLE_FOLDER));
     file->variants[CODING_IDENTITY].content = copy_of(content);
+    file->next = self->all;
+    self->all = file;
+    self->count++;
     self->bytes += content.n;
     HASH_ADD(hh, self->by_path, path, path.n, file);
     return OK;
@@ -191,19 +191,28 @@ static void make_etags(static_file_t *file) {
     }
 }
 
+static bool is_coding_of_another(const static_file_t *file) {
+    return file->variants[CODING_IDENTITY].content.p == NULL;
+}
+
+/* Gives `x.br` and `x.gz` to `x`. */
+static void give_to_original(static_files_t *self, static_file_t *file) {
+    content_coding_t coding = CODING_IDENTITY;
+    static_file_t *original = original_of(self, file, &coding);
+    if (!original || is_coding_of_another(original))
+        return;
+    original->variants[coding].content = file->variants[CODING_IDENTITY].content;
+    file->variants[CODING_IDENTITY].content = (str_t){0};
+    self->count--;
+}
+
 void static_files_seal(static_files_t *self) {
-    static_file_t *file, *next;
     ASSERT(!self->sealed);
-    HASH_ITER(hh, self->by_path, file, next) {
-        content_coding_t coding = CODING_IDENTITY;
-        static_file_t *original = original_of(self, file, &coding);
-        if (!original)
+    for (static_file_t *file = self->all; file; file = file->next)
+        give_to_original(self, file);
+    for (static_file_t *file = self->all; file; file = file->next) {
+        if (is_coding_of_another(file))
             continue;
-        original->variants[coding].content = file->variants[CODING_IDENTITY].content;
-        file->variants[CODING_IDENTITY].content = (str_t){0};
-        remove_file(self, file);
-    }
-    HASH_ITER(hh, self->by_path, file, next) {
         make_gzip(self, file);
         make_etags(file);
     }
@@ -211,16 +220,16 @@ void static_files_seal(static_files_t *self) {
 }
 
 size_t static_files_count(const static_files_t *self) {
-    return HASH_COUNT(self->by_path);
+    return self->count;
 }
 
 const static_file_t *static_files_find(const static_files_t *self, str_t path) {
     ASSERT(self->sealed);
     if (!path.n || path.p[0] != '/')
         return NULL;
-    if (path.n == 1 || str_eq(path, STR("/app")) || str_starts_with(path, STR("/app/")))
-        return find(self, STR("index.html"));
-    return find(self, str_from_offset(path, 1));
+    bool page = path.n == 1 || str_eq(path, STR("/app")) || str_starts_with(path, STR("/app/"));
+    const static_file_t *file = find(self, page ? STR("index.html") : str_from_offset(path, 1));
+    return file && !is_coding_of_another(file) ? file : NULL;
 }
 
 const static_variant_t *static_file_select(const static_file_t *file, str_t accept_encoding) {

@@ -49,7 +49,7 @@ err_t trace_context_parse(str_t traceparent, uint8_t trace_out[TRACE_ID_BYTES]) 
         return ERR_INVALID;
     for (size_t i = 0; i < TRACE_ID_BYTES; i++) {
         const char *digits = traceparent.p + TRACE_START + 2 * i;
-        trace[i] = (uint8_t)(digit_value(digits[0]) << 4 | digit_value(digits[1]));
+        trace[i] = (uint8_t)(digit_value(digits[0]) * 16 + digit_value(digits[1]));
     }
     if (memcmp(trace, zeros, sizeof(zeros)) == 0)
         return ERR_INVALID;
