@@ -59,7 +59,7 @@ api_t *api_new(const api_options_t *options) {
     self->options = *options;
     self->arena = proto_arena_new();
     self->seen = seen_users_new(SEEN_USERS_MAX, SEEN_USERS_KEEP_MS);
-    if (options->config->rate_limit == RATE_LIMIT_ON) {
+    if (options->config->rate_limit) {
         self->users = make_limit(options->config->user_rate);
         self->addresses = make_limit(options->config->address_rate);
     }

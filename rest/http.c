@@ -169,7 +169,7 @@ err_t http_new(uv_loop_t *loop, const http_options_t *options, http_t **self_out
     self->cors = (cors_t){(const char *const *)config->frontend_url.items, config->frontend_url.n};
     ASSERT(uv_timer_init(loop, &self->timer) == 0);
     self->timer.data = self;
-    if (config->rate_limit == RATE_LIMIT_ON)
+    if (config->rate_limit)
         self->addresses = address_counts_new(config->connections_per_address_max);
     read_trusted(self);
     err_t err = listen_with_daemon(self);

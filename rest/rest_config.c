@@ -3,9 +3,6 @@
 #include "rest/client_address.h"
 #include "rest/cors.h"
 
-static const char *const rate_limit_words[] = {
-    [RATE_LIMIT_ON] = "on", [RATE_LIMIT_OFF] = "off", NULL};
-
 static const config_option_t options[] = {
     {CONFIG_FIELD(rest_config_t, listen), .variable = "LISTEN", .kind = CONFIG_ENDPOINT,
      .fallback = "127.0.0.1:5020", .doc = "Where clients, or the edge in front, connect to."},
@@ -18,9 +15,8 @@ static const config_option_t options[] = {
      .doc = "Proxies whose X-Forwarded-For is believed."},
     {CONFIG_FIELD(rest_config_t, web_root), .variable = "WEB_ROOT", .kind = CONFIG_STRING, .min = 1,
      .max = 4096, .doc = "Folder of the built web page; read once, at the start. Unset: no page."},
-    {CONFIG_FIELD(rest_config_t, rate_limit), .variable = "RATE_LIMIT", .kind = CONFIG_WORD,
-     .fallback = "on", .words = rate_limit_words,
-     .doc = "off: no limits on requests and connections of one user or address."},
+    {CONFIG_FIELD(rest_config_t, rate_limit), .variable = "RATE_LIMIT", .kind = CONFIG_BOOL,
+     .fallback = "on", .doc = "off: no limits on requests and connections of one user or address."},
     {CONFIG_FIELD(rest_config_t, user_rate), .variable = "HTTP_USER_RATE", .kind = CONFIG_U64,
      .min = 1, .max = 100000, .fallback = "50",
      .doc = "Requests a second of one user; twice as many at once."},

@@ -3,15 +3,13 @@
 
 #include "common/config.h"
 
-typedef enum { RATE_LIMIT_ON, RATE_LIMIT_OFF } rate_limit_t;
-
 typedef struct {
     config_common_t common;
     config_endpoint_t listen;
     config_list_t frontend_url;
     config_list_t trusted_proxies;
     char *web_root;
-    int rate_limit; /* a rate_limit_t */
+    bool rate_limit;
     uint64_t user_rate;
     uint64_t address_rate;
     uint64_t connections_max;

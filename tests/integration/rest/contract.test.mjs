@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { test } from "node:test";
 import { ApiDocument, OpenApi, root } from "./schemas.mjs";
@@ -122,6 +122,19 @@ test("the events that clients send are those of the gateway's table, with its fi
   const byName = (a, b) => (a.name < b.name ? -1 : 1);
   assert.ok(real.length >= 7);
   assert.deepEqual(described.sort(byName), real.sort(byName));
+});
+
+test("the events that clients hear are those that the gateway emits", () => {
+  const folder = resolve(root, "gateway");
+  const code = readdirSync(folder)
+    .filter((name) => name.endsWith(".c"))
+    .map((name) => readFileSync(resolve(folder, name), "utf8"))
+    .join("\n");
+  const emitted = new Set();
+  for (const [, call] of code.matchAll(/(?:core_emit\(|packet_new\(|\.event = |str_eq\(event, )([^;{}]*)/g))
+    for (const [, name] of call.matchAll(/STR\("([a-z_]+)"\)/g)) emitted.add(name);
+  const described = asyncapi.content.operations.serverEvents.messages.map(({ $ref }) => $ref.split("/").at(-1));
+  assert.deepEqual([...emitted].sort(), described.sort());
 });
 
 test("every event has an example that fits its payload", () => {
