@@ -104,7 +104,7 @@ bool read_job_script(read_line_t *line) {
         add_ids(&line->script, STATEMENT_USERS, &user, 1);
         return true;
     default:
-        pg_params_text(db_script_add(&line->script, STATEMENT_GROUP), envelope->room);
+        pg_params_text(db_script_add(&line->script, STATEMENT_LOAD_GROUP), envelope->room);
         return true;
     }
 }

@@ -270,11 +270,12 @@ static const struct {
          "   on m.conversation_id = page.conversation_id and m.seq = page.head_seq"
          " order by page.last_activity_at desc, page.conversation_id desc"},
     /* $1 conversation. A row for each member: version, user. */
-    [STATEMENT_GROUP] = {"group", "select c.members_version, p.user_id from conversations c"
-                                  " left join participants p"
-                                  "   on p.conversation_id = c.conversation_id"
-                                  " where c.conversation_id = $1::text and c.kind = 'group'"
-                                  " order by p.user_id"},
+    [STATEMENT_LOAD_GROUP] = {"load_group",
+                              "select c.members_version, p.user_id from conversations c"
+                              " left join participants p"
+                              "   on p.conversation_id = c.conversation_id"
+                              " where c.conversation_id = $1::text and c.kind = 'group'"
+                              " order by p.user_id"},
     /* $1 conversations: the last message of each that has one. */
     [STATEMENT_LAST_MESSAGES] =
         {"last_messages", "select " MESSAGE_COLUMNS " from unnest($1::text[]) as w (id)"
