@@ -24,7 +24,7 @@ tokens_result_t authority_verify(const authority_t *self, str_t token, int64_t n
                                  .name = str_from(claims.name),
                                  .role = str_from(claims.role),
                                  .expires_at_ms = (uint64_t)claims.expires_at_ms,
-                                 .token_id = str_from(claims.jti),
+                                 .token_id = str_from(claims.sid[0] ? claims.sid : claims.jti),
                                  .issued_at_ms = (uint64_t)claims.issued_at_ms};
     answer_identity(answer_out, &identity);
     return result;
@@ -61,7 +61,7 @@ static void issue(const authority_t *self, claims_t *claims, int64_t now_unix_ms
 
 static void make_token_id(claims_t *claims, int64_t now_unix_ms) {
     uint8_t random[IDGEN_RANDOM_BYTES];
-    _Static_assert(IDGEN_UUID_TEXT <= CLAIMS_JTI_MAX_BYTES, "a UUID is a token id");
+    _Static_assert(IDGEN_UUID_TEXT <= CLAIMS_TOKEN_ID_MAX_BYTES, "a UUID is a token id");
     randombytes_buf(random, sizeof(random));
     idgen_uuid_t uuid = idgen_uuid7(now_unix_ms, random);
     idgen_format(&uuid, claims->jti);
@@ -81,8 +81,9 @@ tokens_result_t authority_refresh(const authority_t *self, str_t token, int64_t 
         authority_refuse_to_issue(answer_out);
         return result;
     }
-    if (!claims.jti[0])
-        make_token_id(&claims, now_unix_ms);
+    if (!claims.sid[0])
+        memcpy(claims.sid, claims.jti, sizeof(claims.sid));
+    make_token_id(&claims, now_unix_ms);
     issue(self, &claims, now_unix_ms, answer_out);
     return result;
 }

@@ -12,13 +12,15 @@ typedef struct {
     int64_t ttl_ms; /* of tokens issued here */
 } authority_t;
 
-/* The answer to AUTH_VERIFY: IDENTITY, or an error that says no more than a client may know. */
+/* The answer to AUTH_VERIFY: IDENTITY, or an error that says no more than a client may know. Its
+ * token id is the claim `sid`, else `jti`: it stays the same from one refresh to the next. */
 tokens_result_t authority_verify(const authority_t *self, str_t token, int64_t now_unix_ms,
                                  answer_t *answer_out);
 
-/* The answer to AUTH_REFRESH: TOKEN for the same user with the same token id, so that revoking it
- * ends all that came from it. Only tokens under our own secret are renewed: the life of others' is
- * up to their issuer (forbidden). */
+/* The answer to AUTH_REFRESH: TOKEN for the same user. The new token has an id of its own, and as
+ * `sid` the id of the one that the login gave, by which all that came from it can be revoked. Only
+ * tokens under our own secret are renewed: the life of others' is up to their issuer (forbidden).
+ */
 tokens_result_t authority_refresh(const authority_t *self, str_t token, int64_t now_unix_ms,
                                   answer_t *answer_out);
 

@@ -101,12 +101,13 @@ static bool meant_for_us(const json_t *payload, const claims_rules_t *rules) {
     return !rules->audience || audience_includes(audience, str_from(rules->audience));
 }
 
-static bool read_token_id(const json_t *payload, claims_t *claims) {
-    const json_t *value = json_object_get(payload, "jti");
+static bool read_id(const json_t *payload, const char *name,
+                    char id_out[CLAIMS_TOKEN_ID_MAX_BYTES + 1]) {
+    const json_t *value = json_object_get(payload, name);
     str_t id = text_of(value);
-    if (value && (!json_is_string(value) || id.n > CLAIMS_JTI_MAX_BYTES))
+    if (value && (!json_is_string(value) || id.n > CLAIMS_TOKEN_ID_MAX_BYTES))
         return false;
-    copy_text(claims->jti, id);
+    copy_text(id_out, id);
     return true;
 }
 
@@ -126,7 +127,7 @@ claims_result_t claims_check(str_t payload, const claims_rules_t *rules, int64_t
     claims_result_t result = CLAIMS_UNAUTHORIZED;
     if (!json_is_object(object) || !read_user_id(object, claims_out) ||
         !read_dates(object, now_ms, claims_out) || !meant_for_us(object, rules) ||
-        !read_token_id(object, claims_out))
+        !read_id(object, "jti", claims_out->jti) || !read_id(object, "sid", claims_out->sid))
         goto out;
     read_display(object, claims_out);
     result = claims_out->expires_at_ms > now_ms ? CLAIMS_OK : CLAIMS_TOKEN_EXPIRED;

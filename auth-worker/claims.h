@@ -9,7 +9,7 @@ enum {
     CLAIMS_NAME_MAX_CHARACTERS = 64,
     CLAIMS_NAME_MAX_BYTES = 4 * CLAIMS_NAME_MAX_CHARACTERS,
     CLAIMS_ROLE_MAX_BYTES = 64,
-    CLAIMS_JTI_MAX_BYTES = 128,
+    CLAIMS_TOKEN_ID_MAX_BYTES = 128,
 };
 
 /* Whatever ends a token later than this ends it here: the last second of the year 9999, beyond
@@ -30,11 +30,13 @@ typedef struct {
 
 typedef struct {
     char user_id[CLAIMS_USER_ID_MAX_BYTES + 1];
-    char name[CLAIMS_NAME_MAX_BYTES + 1]; /* empty when the token has none that may be shown */
-    char role[CLAIMS_ROLE_MAX_BYTES + 1]; /* empty when the token has none */
-    char jti[CLAIMS_JTI_MAX_BYTES + 1];   /* empty when the token has none */
-    int64_t expires_at_ms;                /* Unix time */
-    int64_t issued_at_ms;                 /* Unix time; 0 when the token doesn't say */
+    char name[CLAIMS_NAME_MAX_BYTES + 1];    /* empty when the token has none that may be shown */
+    char role[CLAIMS_ROLE_MAX_BYTES + 1];    /* empty when the token has none */
+    char jti[CLAIMS_TOKEN_ID_MAX_BYTES + 1]; /* empty when the token has none */
+    char sid[CLAIMS_TOKEN_ID_MAX_BYTES + 1]; /* the id of the login that the token goes back to;
+                                                empty when it says none */
+    int64_t expires_at_ms;                   /* Unix time */
+    int64_t issued_at_ms;                    /* Unix time; 0 when the token doesn't say */
 } claims_t;
 
 /* Reads the decoded payload of a token whose signature holds. `claims_out` is whole only with
@@ -43,7 +45,7 @@ typedef struct {
  *  - `userId`, a string or a non-negative integer, else `sub`, keeps the user id rule
  *  - `exp` is there and a number; `nbf` and `iat` are numbers if there, `nbf` not in the future
  *  - `iss` and `aud` are what the rules ask for, if they ask
- *  - `jti`, if there, is a string of at most CLAIMS_JTI_MAX_BYTES
+ *  - `jti` and `sid`, if there, are strings of at most CLAIMS_TOKEN_ID_MAX_BYTES
  * `name` and `role` are for show and for what a role may do: one that is of the wrong kind or too
  * long counts as not there. */
 claims_result_t claims_check(str_t payload, const claims_rules_t *rules, int64_t now_ms,

@@ -61,6 +61,7 @@ bool tokens_issue(const keys_t *keys, const claims_rules_t *rules, const claims_
     add_text(jwt, "name", claims->name);
     add_text(jwt, "role", claims->role);
     add_text(jwt, "jti", claims->jti);
+    add_text(jwt, "sid", claims->sid);
     add_text(jwt, "iss", rules->issuer);
     add_text(jwt, "aud", rules->audience);
     add_time(jwt, "iat", claims->issued_at_ms);

@@ -11,7 +11,8 @@ static void check_kept(const claims_t *claims) {
     ASSERT(ids_is_user(str_from(claims->user_id)));
     ASSERT(!claims->name[0] || claims_name_valid(str_from(claims->name)));
     ASSERT(!claims->role[0] || claims_role_valid(str_from(claims->role)));
-    ASSERT(strlen(claims->jti) <= CLAIMS_JTI_MAX_BYTES);
+    ASSERT(strlen(claims->jti) <= CLAIMS_TOKEN_ID_MAX_BYTES);
+    ASSERT(strlen(claims->sid) <= CLAIMS_TOKEN_ID_MAX_BYTES);
     ASSERT(claims->issued_at_ms >= 0 && claims->issued_at_ms <= CLAIMS_LATEST_SECONDS * 1000);
     ASSERT(claims->expires_at_ms >= 0 && claims->expires_at_ms <= CLAIMS_LATEST_SECONDS * 1000);
 }

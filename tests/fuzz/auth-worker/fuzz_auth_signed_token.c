@@ -39,6 +39,7 @@ static void check_issued_again(const keys_t *keys, const claims_t *claims) {
            claims->expires_at_ms / 1000 * 1000 <= FUZZ_NOW_MS);
     ASSERT(strcmp(again.user_id, claims->user_id) == 0 && strcmp(again.name, claims->name) == 0);
     ASSERT(strcmp(again.role, claims->role) == 0 && strcmp(again.jti, claims->jti) == 0);
+    ASSERT(strcmp(again.sid, claims->sid) == 0);
     strbuf_fini(&token);
 }
 

@@ -354,28 +354,29 @@ static void test_refused_logins(void **state) {
     assert_int_equal(login_code("Ann", PASSWORD), CODE_UNAUTHORIZED);
 }
 
-/* The best of several, which noise on the machine can only lengthen. */
-static uint64_t fastest_login_ns(const char *id) {
-    uint64_t fastest_ns = UINT64_MAX;
-    for (int i = 0; i < 5; i++) {
-        uint64_t began_ns = uv_hrtime();
-        assert_int_equal(login_code(id, "wrong password"), CODE_UNAUTHORIZED);
-        uint64_t took_ns = uv_hrtime() - began_ns;
-        fastest_ns = took_ns < fastest_ns ? took_ns : fastest_ns;
-    }
-    return fastest_ns;
+static uint64_t refused_login_ns(const char *id) {
+    uint64_t began_ns = uv_hrtime();
+    assert_int_equal(login_code(id, "wrong password"), CODE_UNAUTHORIZED);
+    return uv_hrtime() - began_ns;
 }
 
+/* Without the comparison with nobody's password the ratio would be 10 and more. The best of
+ * several, in turns: other work on the machine can only lengthen it. */
 static void test_same_time(void **state) {
     (void)state;
+    static const char *const ids[] = {"ann", "nobody", "not_an_id"};
+    uint64_t best_ns[3] = {UINT64_MAX, UINT64_MAX, UINT64_MAX};
     assert_int_equal(register_user("ann", "key-1"), CODE_OK);
-    uint64_t known_ns = fastest_login_ns("ann");
-    uint64_t unknown_ns = fastest_login_ns("nobody");
-    uint64_t impossible_ns = fastest_login_ns("not_an_id");
+    for (int round = 0; round < 8; round++) {
+        for (size_t i = 0; i < 3; i++) {
+            uint64_t took_ns = refused_login_ns(ids[i]);
+            best_ns[i] = took_ns < best_ns[i] ? took_ns : best_ns[i];
+        }
+    }
     print_message("wrong password %.1f ms, unknown user %.1f ms, no id %.1f ms\n",
-                  (double)known_ns / 1e6, (double)unknown_ns / 1e6, (double)impossible_ns / 1e6);
-    assert_true(unknown_ns > known_ns / 2 && unknown_ns < known_ns * 2);
-    assert_true(impossible_ns > known_ns / 2 && impossible_ns < known_ns * 2);
+                  (double)best_ns[0] / 1e6, (double)best_ns[1] / 1e6, (double)best_ns[2] / 1e6);
+    assert_true(best_ns[1] > best_ns[0] / 3 && best_ns[1] < best_ns[0] * 3);
+    assert_true(best_ns[2] > best_ns[0] / 3 && best_ns[2] < best_ns[0] * 3);
 }
 
 static void test_attempts_on_an_account(void **state) {

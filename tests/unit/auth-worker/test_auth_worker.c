@@ -234,6 +234,19 @@ static char *token_of_answer(const char *user_id) {
     return text;
 }
 
+/* By what the token can be revoked; the caller frees it. */
+static char *token_id_of(const char *token) {
+    proto_identity_t identity;
+    proto_arena_t *arena = proto_arena_new();
+    ask_about(MSG_AUTH_VERIFY, str_dup(str_from(token)));
+    assert_int_equal(world.type, MSG_IDENTITY);
+    assert_int_equal(proto_identity_decode(strbuf_str(&world.body), arena, &identity), OK);
+    assert_int_equal(identity.token_id.n, 36);
+    char *id = str_dup(identity.token_id);
+    proto_arena_free(&arena);
+    return id;
+}
+
 static void assert_error(code_t code) {
     assert_int_equal(world.type, MSG_ERROR);
     assert_int_equal(world.code, code);
@@ -281,10 +294,20 @@ static void test_account(void **state) {
     wait_for_database();
     ask_to_register("bob");
     char *registered = token_of_answer("bob");
-    ask_about(MSG_AUTH_VERIFY, str_dup(str_from(registered)));
-    assert_int_equal(world.type, MSG_IDENTITY);
-    ask_about(MSG_AUTH_REFRESH, registered);
-    free(token_of_answer("bob"));
+    char *first_id = token_id_of(registered);
+    ask_about(MSG_AUTH_REFRESH, str_dup(str_from(registered)));
+    char *second = token_of_answer("bob");
+    ask_about(MSG_AUTH_REFRESH, str_dup(str_from(second)));
+    char *third = token_of_answer("bob");
+    char *third_id = token_id_of(third);
+    assert_string_not_equal(registered, second); /* though within the same second */
+    assert_string_not_equal(second, third);
+    assert_string_equal(first_id, third_id); /* one login, to be revoked as one */
+    free(registered);
+    free(first_id);
+    free(second);
+    free(third);
+    free(third_id);
     ask_to_log_in("bob", "correct horse");
     free(token_of_answer("bob"));
     ask_to_log_in("bob", "wrong password");

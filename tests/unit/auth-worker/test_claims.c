@@ -213,12 +213,16 @@ static void test_token_id(void **state) {
     strbuf_t payload = {0};
     strbuf_printf(&payload, "{\"userId\":1," EXP ",\"jti\":\"%0128d\"}", 7);
     assert_int_equal(claims_check(strbuf_str(&payload), &no_rules, NOW_MS, &claims), CLAIMS_OK);
-    assert_int_equal(strlen(claims.jti), CLAIMS_JTI_MAX_BYTES);
+    assert_int_equal(strlen(claims.jti), CLAIMS_TOKEN_ID_MAX_BYTES);
     strbuf_clear(&payload);
     strbuf_printf(&payload, "{\"userId\":1," EXP ",\"jti\":\"%0129d\"}", 7);
     assert_int_equal(claims_check(strbuf_str(&payload), &no_rules, NOW_MS, &claims),
                      CLAIMS_UNAUTHORIZED);
     assert_int_equal(check_only("{\"userId\":1," EXP ",\"jti\":7}"), CLAIMS_UNAUTHORIZED);
+    assert_int_equal(check_only("{\"userId\":1," EXP ",\"sid\":7}"), CLAIMS_UNAUTHORIZED);
+    assert_int_equal(check("{\"userId\":1," EXP ",\"sid\":\"s-1\"}", &claims), CLAIMS_OK);
+    assert_string_equal(claims.sid, "s-1");
+    assert_string_equal(claims.jti, "");
     strbuf_fini(&payload);
 }
 

@@ -231,7 +231,8 @@ static void test_issue(void **state) {
     claims_t claims = {.user_id = "ann",
                        .name = "Ann \"\xc3\x84\"",
                        .role = "customer",
-                       .jti = "id-1",
+                       .jti = "id-2",
+                       .sid = "id-1",
                        .issued_at_ms = NOW_MS,
                        .expires_at_ms = NOW_MS + 60000};
     claims_t read;
@@ -254,7 +255,8 @@ static void test_issue_largest(void **state) {
     claims_t read, claims = {.issued_at_ms = NOW_MS, .expires_at_ms = CLAIMS_LATEST_SECONDS * 1000};
     memset(claims.user_id, 'u', CLAIMS_USER_ID_MAX_BYTES);
     memset(claims.role, 'r', CLAIMS_ROLE_MAX_BYTES);
-    memset(claims.jti, 'j', CLAIMS_JTI_MAX_BYTES);
+    memset(claims.jti, 'j', CLAIMS_TOKEN_ID_MAX_BYTES);
+    memset(claims.sid, 's', CLAIMS_TOKEN_ID_MAX_BYTES);
     for (size_t i = 0; i < CLAIMS_NAME_MAX_BYTES; i += 4)
         memcpy(claims.name + i, "\xf0\x9f\x98\x80", 4);
     strbuf_t token = {0};
