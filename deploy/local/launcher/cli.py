@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from launcher import build, logs, packages, plan, ports, report, testing, tokens
+from launcher import build, demo, logs, packages, plan, ports, report, testing, tokens
 from launcher.console import Failure, Step, say
 from launcher.settings import Settings
 from launcher.system import System
@@ -36,7 +36,8 @@ def command_up(settings, options):
             build.build_services()
             build.build_page()
         instances, was_running = system.start_or_change()
-    print(report.welcome(instances, was_running), flush=True)
+    links = demo.links(instances, signing_secret(system))
+    print(report.welcome(instances, was_running, links), flush=True)
     if options.detach:
         return 0
     say("The logs follow; Ctrl-C stops everything.")
@@ -120,10 +121,15 @@ def command_scale(settings, options):
     return 0
 
 
+def signing_secret(system):
+    """What the running auth-workers check tokens with; before the first start, what they will."""
+    return (system.supervisor.variable("JWT_SECRET", "auth-worker-1")
+            or system.settings.jwt_secret())
+
+
 def command_token(settings, options):
     secret = settings.get("JWT_SECRET") if "JWT_SECRET" in os.environ else None
-    secret = secret or System(settings).supervisor.variable("JWT_SECRET", "auth-worker-1")
-    print(tokens.sign(secret or settings.jwt_secret(), options.user,
+    print(tokens.sign(secret or signing_secret(System(settings)), options.user,
                       tokens.read_ttl(options.ttl), options.name, options.role))
     return 0
 

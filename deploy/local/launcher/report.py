@@ -54,8 +54,8 @@ def status(system, as_json):
     return bool(found) and all(row["ready"] for row in found)
 
 
-def welcome(instances, was_running):
-    """What to open, as text."""
+def welcome(instances, was_running, links):
+    """What to open, as text. `links` opens the page, by role."""
     urls = {service: [i.url for i in instances if i.service == service]
             for service in ("edge", "gateway")}
     edge = urls["edge"][0]
@@ -69,4 +69,12 @@ Parley {'is running' if was_running else 'is up'}.
   What runs           ./parley status
   Logs                ./parley logs -f
   Stop                ./parley down
-"""
+{demo_text(links)}"""
+
+
+def demo_text(links):
+    if not links:
+        return ""
+    lines = [f"  As a {role}:\n  {link}\n" for role, link in links.items()]
+    return "\nTry it: open both, side by side. The links sign in, and expire in an hour.\n\n" + (
+        "\n".join(lines))
