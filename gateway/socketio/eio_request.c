@@ -54,8 +54,10 @@ static span_t add_decoded(strbuf_t *bytes, str_t s) {
         return (span_t){0, 0};
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i] == '+' ? ' ' : s.p[i];
-        if (c == '%' && i + 2 < s.n && hex_value(s.p[i + 1]) >= 0 && hex_value(s.p[i + 2]) >= 0) {
-            c = (char)(hex_value(s.p[i + 1]) << 4 | hex_value(s.p[i + 2]));
+        int high = c == '%' && i + 2 < s.n ? hex_value(s.p[i + 1]) : -1;
+        int low = high >= 0 ? hex_value(s.p[i + 2]) : -1;
+        if (low >= 0) {
+            c = (char)(high << 4 | low);
             i += 2;
         }
         strbuf_append_char(bytes, c);
@@ -132,7 +134,7 @@ void eio_request_free(eio_request_t **request) {
 }
 
 static str_t span_str(const eio_request_t *self, span_t span) {
-    const span_t *behind = self->spans + self->n_kept + 2 * self->n_parameters;
+    const span_t *behind = self->spans + self->n_kept + 2 * (size_t)self->n_parameters;
     return (str_t){(const char *)behind + span.at, span.n};
 }
 

@@ -95,6 +95,8 @@ void sio_ack_timed_out(timeout_t *timeout) {
 }
 
 void sio_ack_fail_all(sio_socket_t *socket) {
-    while (socket->acks)
-        finish(socket->acks, ERR_CLOSED, (str_t){0}, (sio_attachments_t){0});
+    sio_pending_ack_t *pending, *next;
+    DL_FOREACH_SAFE(socket->acks, pending, next) {
+        finish(pending, ERR_CLOSED, (str_t){0}, (sio_attachments_t){0});
+    }
 }

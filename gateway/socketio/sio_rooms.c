@@ -61,18 +61,21 @@ static void sip_word(sip_t *v, uint64_t word) {
     v->a ^= word;
 }
 
-static unsigned hash_name(const sio_rooms_t *self, str_t name) {
+static uint64_t load_word(const char *p) {
+    uint64_t word = 0;
+    memcpy(&word, p, sizeof(word));
+    return word;
+}
+
+static unsigned hash_bytes(const sio_rooms_t *self, str_t bytes) {
     sip_t v = {self->key[0] ^ 0x736f6d6570736575, self->key[1] ^ 0x646f72616e646f6d,
                self->key[0] ^ 0x6c7967656e657261, self->key[1] ^ 0x7465646279746573};
     size_t i = 0;
-    for (; i + 8 <= name.n; i += 8) {
-        uint64_t word;
-        memcpy(&word, name.p + i, 8);
-        sip_word(&v, word);
-    }
-    uint64_t last = (uint64_t)name.n << 56;
-    for (int shift = 0; i < name.n; i++, shift += 8)
-        last |= (uint64_t)(unsigned char)name.p[i] << shift;
+    for (; i + 8 <= bytes.n; i += 8)
+        sip_word(&v, load_word(bytes.p + i));
+    uint64_t last = (uint64_t)bytes.n << 56;
+    for (int shift = 0; i < bytes.n; i++, shift += 8)
+        last |= (uint64_t)(unsigned char)bytes.p[i] << shift;
     sip_word(&v, last);
     v.c ^= 0xff;
     sip_round(&v);
@@ -97,14 +100,14 @@ void sio_rooms_free(sio_rooms_t **rooms) {
 
 static room_t *find_room(const sio_rooms_t *self, str_t name) {
     room_t *room;
-    unsigned hash = hash_name(self, name);
+    unsigned hash = hash_bytes(self, name);
     HASH_FIND_BYHASHVALUE(hh, self->by_name, name.p, name.n, hash, room);
     return room;
 }
 
 static room_t *new_room(sio_rooms_t *self, str_t name) {
     room_t *room = xcalloc(1, sizeof(*room) + name.n);
-    unsigned hash = hash_name(self, name);
+    unsigned hash = hash_bytes(self, name);
     room->name_length = name.n;
     if (name.n)
         memcpy(room->name, name.p, name.n);
@@ -116,8 +119,9 @@ static sio_membership_t *find_membership(const sio_rooms_t *self, const room_t *
                                          const sio_socket_t *socket) {
     membership_key_t key = {room, socket};
     sio_membership_t *membership = NULL;
+    unsigned hash = hash_bytes(self, (str_t){(const char *)&key, sizeof(key)});
     if (room)
-        HASH_FIND(hh, self->by_membership, &key, sizeof(key), membership);
+        HASH_FIND_BYHASHVALUE(hh, self->by_membership, &key, sizeof(key), hash, membership);
     return membership;
 }
 
@@ -145,7 +149,9 @@ void sio_join(sio_socket_t *socket, str_t name) {
     membership->room = room;
     membership->socket = socket;
     room->n++;
-    HASH_ADD(hh, self->by_membership, key, sizeof(membership_key_t), membership);
+    unsigned hash =
+        hash_bytes(self, (str_t){(const char *)&membership->key, sizeof(membership_key_t)});
+    HASH_ADD_BYHASHVALUE(hh, self->by_membership, key, sizeof(membership_key_t), hash, membership);
     DL_APPEND2(room->members, membership, prev_in_room, next_in_room);
     DL_APPEND2(socket->memberships, membership, prev_of_socket, next_of_socket);
 }
@@ -158,8 +164,10 @@ void sio_leave(sio_socket_t *socket, str_t name) {
 }
 
 void sio_rooms_leave_all(sio_socket_t *socket) {
-    while (socket->memberships)
-        end_membership(socket->nsp->rooms, socket->memberships);
+    sio_membership_t *membership, *next;
+    DL_FOREACH_SAFE2(socket->memberships, membership, next, next_of_socket) {
+        end_membership(socket->nsp->rooms, membership);
+    }
 }
 
 bool sio_in_room(const sio_socket_t *socket, str_t name) {
