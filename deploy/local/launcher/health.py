@@ -1,10 +1,12 @@
 """Is a process ready? Waits for it, and shows the log of one that isn't."""
 
 import http.client
+import json
 import time
 
 from launcher import edge, logs
 from launcher.console import Failure, say
+from launcher.plan import SERVICES
 
 READY_SECONDS = 60
 PROBE_SECONDS = 2
@@ -15,16 +17,23 @@ LOG_LINES = 20
 ENDS_MAX = 5
 
 
-def answers_ready(address):
-    """GET /ready at host:port says 200."""
+def get(address, path):
+    """(status, body) of GET path at host:port; (0, "") when there is no answer."""
+    connection = http.client.HTTPConnection(address, timeout=PROBE_SECONDS)
     try:
-        connection = http.client.HTTPConnection(address, timeout=PROBE_SECONDS)
-        connection.request("GET", "/ready")
-        status = connection.getresponse().status
-        connection.close()
-        return status == 200
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read().decode(errors="replace")
     except (OSError, http.client.HTTPException):
-        return False
+        return 0, ""
+    finally:
+        connection.close()
+
+
+def dependencies_up(address):
+    """Does /health say that everything the service needs is up?"""
+    status, body = get(address, "/health")
+    return status == 200 and all(one["state"] == "up" for one in json.loads(body)["dependencies"])
 
 
 class Prober:
@@ -40,16 +49,23 @@ class Prober:
             return self.cluster.is_ready()
         if instance.service == "edge":
             return self.behind_edge <= edge.servers_up(self.settings)
-        return answers_ready(instance.admin)
+        return get(instance.admin, "/ready")[0] == 200
+
+    def is_settled(self, instance):
+        """Ready, and in touch with all it needs: database, schema, brokers, workers."""
+        if not self.is_ready(instance):
+            return False
+        return instance.service not in SERVICES or dependencies_up(instance.admin)
 
 
-def wait_ready(supervisor, prober, instances, seconds=READY_SECONDS):
-    """Returns once all are ready; a Failure names the ones that aren't and shows their logs."""
+def wait_for(condition, supervisor, instances, seconds=READY_SECONDS):
+    """Returns once the condition, a method of Prober, holds for all. A Failure names the ones for
+    which it doesn't, and shows their logs."""
     deadline = time.monotonic() + seconds
     waiting = list(instances)
     ends = {instance.name: supervisor.exits(instance.name) for instance in waiting}
     while waiting:
-        waiting = [instance for instance in waiting if not prober.is_ready(instance)]
+        waiting = [instance for instance in waiting if not condition(instance)]
         gave_up = [instance for instance in waiting
                    if supervisor.exits(instance.name) - ends[instance.name] >= ENDS_MAX]
         if gave_up or (waiting and time.monotonic() > deadline):

@@ -119,9 +119,6 @@ class System:
     def prober(self):
         return health.Prober(self.settings, self.saved_plan(), self.cluster())
 
-    def wait_ready(self, instances):
-        health.wait_ready(self.supervisor, self.prober(), instances)
-
     def start_or_change(self):
         """Starts what doesn't run, restarts what changed, removes what is too many. Returns the
         instances and whether the system ran before."""
@@ -151,7 +148,7 @@ class System:
                     self.restart(instance)
                     self.supervisor.note_started(instance)
             with Step("Waiting until all are ready") as step:
-                self.wait_ready(instances)
+                health.wait_for(self.prober().is_settled, self.supervisor, instances)
                 step.result = f"{len(instances)} processes ready"
         except BaseException:
             if not was_running:
@@ -169,7 +166,7 @@ class System:
         """Restarts one process and waits until it is ready again."""
         with Step(f"Restarting {instance.name}") as step:
             self.supervisor.control("force-restart", [instance.name], instance.stop_seconds)
-            self.wait_ready([instance])
+            health.wait_for(self.prober().is_ready, self.supervisor, [instance])
             step.result = "ready"
 
     # Stopping
