@@ -4,15 +4,17 @@
 
 #include <utlist.h>
 
+typedef enum {
+    ROOM_READY, /* in the list `ready` */
+    ROOM_TAKEN, /* has jobs in the batch that is out */
+    ROOM_HELD,  /* in the heap `held` */
+} room_state_t;
+
 /* The jobs of one room. Exists while it has any. */
 typedef struct room {
     job_t *waiting; /* in order of arrival */
     size_t taken;   /* jobs of the batch that is out */
-    enum {
-        ROOM_READY, /* in the list `ready` */
-        ROOM_TAKEN, /* has jobs in the batch that is out */
-        ROOM_HELD,  /* in the heap `held` */
-    } state;
+    room_state_t state;
     deadline_t until;
     struct room *prev, *next;
     UT_hash_handle hh; /* by name */
@@ -35,6 +37,7 @@ struct batches {
     size_t piece;      /* how many of it to execute together */
     unsigned attempts; /* of this part */
     bool out;
+    bool holds; /* a job of this part was held */
 };
 
 batches_t *batches_new(const batch_limits_t *limits) {
@@ -60,7 +63,7 @@ static room_t *room_of(batches_t *self, const job_t *job) {
 }
 
 /* The only place that changes a room's state; a room without jobs goes. */
-static void set_state(batches_t *self, room_t *room, int state, int64_t until_ms) {
+static void set_state(batches_t *self, room_t *room, room_state_t state, int64_t until_ms) {
     if (room->state == ROOM_READY)
         DL_DELETE(self->ready, room);
     deadline_remove(&self->held, &room->until);
@@ -219,6 +222,19 @@ static void settle(batches_t *self, room_t *room, int64_t until_ms) {
     set_state(self, room, held_until ? ROOM_HELD : ROOM_READY, held_until);
 }
 
+/* Everything taken and not answered waits again; the part that is out may be `unsure`. */
+static void give_back(batches_t *self, bool unsure) {
+    for (size_t i = self->begin; i < self->run_n; i++) {
+        job_t *job = self->run[i];
+        room_t *room = room_of(self, job);
+        job->unsure = (unsure && i < self->end) || job->unsure;
+        enqueue(self, room, job);
+        settle(self, room, 0);
+    }
+    self->begin = self->end = self->run_n = 0;
+    self->holds = false;
+}
+
 static void take_out(batches_t *self, job_t *job) {
     ASSERT(self->out);
     size_t left = 0;
@@ -241,6 +257,9 @@ static void take_out(batches_t *self, job_t *job) {
     self->attempts = 0;
     if (self->piece < self->limits.rows)
         self->piece *= 2;
+    /* What is left may have jobs of a room that is held, and must not overtake. */
+    if (self->holds)
+        give_back(self, false);
 }
 
 void batches_done(batches_t *self, job_t *job) {
@@ -251,22 +270,11 @@ void batches_done(batches_t *self, job_t *job) {
 
 void batches_hold(batches_t *self, job_t *job, int64_t until_ms) {
     room_t *room = room_of(self, job);
+    self->holds = true;
     take_out(self, job);
     job->unsure = false;
     enqueue(self, room, job);
     settle(self, room, until_ms);
-}
-
-/* Everything taken and not answered waits again. */
-static void give_back(batches_t *self, bool unsure) {
-    for (size_t i = self->begin; i < self->run_n; i++) {
-        job_t *job = self->run[i];
-        room_t *room = room_of(self, job);
-        job->unsure = (unsure && i < self->end) || job->unsure;
-        enqueue(self, room, job);
-        settle(self, room, 0);
-    }
-    self->begin = self->end = self->run_n = 0;
 }
 
 job_t *batches_failed(batches_t *self, batch_failure_t failure) {

@@ -1,6 +1,6 @@
-/* Times that are stored are cut to milliseconds, as clients see them. Each statement of a
- * transaction sees what was committed before that statement (READ COMMITTED), so what follows
- * STATEMENT_LOCK sees all of the conversations it holds. */
+/* Times that clients see are stored cut to milliseconds; last_activity_at, which only sorts, isn't.
+ * Each statement of a transaction sees what was committed before that statement (READ COMMITTED),
+ * so what follows STATEMENT_LOCK sees all of the conversations it holds. */
 #include "persist-worker/statements.h"
 
 #define NOW "date_trunc('milliseconds', statement_timestamp())"
@@ -36,7 +36,7 @@ static const struct {
          "), created as ("
          " insert into conversations"
          "   (conversation_id, kind, creator_id, created_at, last_activity_at)"
-         " select id, 'direct', creator, " NOW ", " NOW " from wanted order by id"
+         " select id, 'direct', creator, " NOW ", statement_timestamp() from wanted order by id"
          " on conflict do nothing returning conversation_id"
          ") insert into participants (conversation_id, user_id, joined_at)"
          " select w.id, p.user_id, " NOW " from wanted w"
@@ -74,7 +74,7 @@ static const struct {
          " select conversation_id, seq, id, sender_id, client_id, socket_id, reply_to, text, " NOW
          " from numbered where is_new"
          "), heads as ("
-         " update conversations c set head_seq = f.seq, last_activity_at = " NOW
+         " update conversations c set head_seq = f.seq, last_activity_at = statement_timestamp()"
          " from (select conversation_id, max(seq) as seq from numbered where is_new"
          "       group by conversation_id) as f"
          " where c.conversation_id = f.conversation_id"
@@ -141,7 +141,8 @@ static const struct {
          "), created as ("
          " insert into conversations (conversation_id, kind, title, creator_id, created_at,"
          "   last_activity_at)"
-         " select $1::text, 'group', $2::text, $3::text, " NOW ", " NOW " from unknown where n = 0"
+         " select $1::text, 'group', $2::text, $3::text, " NOW ", statement_timestamp()"
+         " from unknown where n = 0"
          " on conflict do nothing returning conversation_id, members_version"
          "), members as ("
          " insert into participants (conversation_id, user_id, joined_at)"
