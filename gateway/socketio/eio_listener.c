@@ -71,9 +71,21 @@ static void on_timer(uv_timer_t *timer) {
     advance(self);
 }
 
+static void close_everything(eio_listener_t *self) {
+    uv_close((uv_handle_t *)&self->tcp, NULL);
+    uv_close((uv_handle_t *)&self->prepare, NULL);
+    uv_close((uv_handle_t *)&self->timer, NULL);
+    http_conn_close_all(self);
+    websocket_stop(self);
+}
+
 static void on_prepare(uv_prepare_t *prepare) {
     eio_listener_t *self = prepare->data;
     flush(self);
+    if (self->stopping) {
+        close_everything(self);
+        return;
+    }
     uint64_t next = next_deadline(self);
     if (next == self->timer_at)
         return;
@@ -107,7 +119,7 @@ static void fill_defaults(eio_listener_options_t *options) {
 
 static err_t bind_port(eio_listener_t *self) {
     struct sockaddr_storage address;
-    const char *host = self->options.host ? self->options.host : "::";
+    const char *host = self->options.host ? self->options.host : "0.0.0.0";
     if (uv_ip4_addr(host, self->options.port, (struct sockaddr_in *)&address) != 0 &&
         uv_ip6_addr(host, self->options.port, (struct sockaddr_in6 *)&address) != 0)
         return ERR_IO;
@@ -173,12 +185,7 @@ void eio_listener_stop(eio_listener_t *self) {
         eio_server_drain(server);
         eio_server_close_all(server, EIO_CLOSE_SHUTDOWN);
     }
-    flush(self);
-    uv_close((uv_handle_t *)&self->tcp, NULL);
-    uv_close((uv_handle_t *)&self->prepare, NULL);
-    uv_close((uv_handle_t *)&self->timer, NULL);
-    http_conn_close_all(self);
-    websocket_stop(self);
+    uv_timer_start(&self->timer, on_timer, 0, 0); /* brings about the turn that ends it all */
 }
 
 void eio_listener_free(eio_listener_t **listener) {

@@ -87,6 +87,8 @@ struct http_conn {
 
 /* Serves a request whose head is complete; `rest` is what follows it on the connection. */
 route_t http_route_head(http_conn_t *conn, const http_head_t *head, str_t rest);
+/* Answers bytes that were no request: `err` is http_head_parse()'s. */
+void http_refuse_bytes(http_conn_t *conn, err_t err);
 /* Serves a POST whose body is complete. */
 void http_route_body(http_conn_t *conn, str_t body);
 /* Answers the request being served. */

@@ -129,6 +129,13 @@ eio_session_t *eio_server_open(eio_server_t *self, eio_request_t *request, void 
     return session;
 }
 
+void eio_server_refused(eio_server_t *self, const char *event, const char *detail,
+                        const eio_request_t *request) {
+    self->counters.refused++;
+    if (self->options.on_refused)
+        self->options.on_refused(self->options.arg, event, detail, request);
+}
+
 void eio_server_mark_dirty(eio_session_t *session) {
     eio_server_t *self = session->server;
     if (session->dirty)
@@ -155,14 +162,8 @@ void eio_server_flush(eio_server_t *self, uint64_t now_ms) {
 void eio_server_remove(eio_session_t *session) {
     ASSERT(!session->dirty && !session->poll && !session->ws && !session->upgrade);
     timeout_clear(&session->deadline);
-    while (session->queue_count) {
-        session->server->counters.queued_bytes -=
-            eio_packet_cost(session->queue[session->queue_head]);
-        eio_packet_unref(&session->queue[session->queue_head]);
-        session->queue_head = (session->queue_head + 1) & (session->queue_capacity - 1);
-        session->queue_count--;
-    }
-    free(session->queue);
+    while (session->queue.n)
+        eio_session_pop(session);
     eio_request_free(&session->request);
     HASH_DEL(session->server->sessions, session);
     free(session);

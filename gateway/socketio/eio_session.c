@@ -25,42 +25,14 @@ const char *eio_close_name(eio_close_t reason) {
 
 /* ---- the queue ---- */
 
-static void queue_grow(eio_session_t *self) {
-    uint32_t capacity = self->queue_capacity ? self->queue_capacity * 2 : 4;
-    eio_packet_t **queue = xmalloc(capacity * sizeof(eio_packet_t *));
-    for (uint32_t i = 0; i < self->queue_count; i++)
-        queue[i] = self->queue[(self->queue_head + i) & (self->queue_capacity - 1)];
-    free(self->queue);
-    self->queue = queue;
-    self->queue_capacity = capacity;
-    self->queue_head = 0;
-}
-
-/* Takes the reference. */
-static void queue_push(eio_session_t *self, eio_packet_t *packet) {
-    if (self->queue_count == self->queue_capacity)
-        queue_grow(self);
-    self->queue[(self->queue_head + self->queue_count++) & (self->queue_capacity - 1)] = packet;
-    self->queued += (uint32_t)eio_packet_cost(packet);
+static void push(eio_session_t *self, eio_packet_t *packet) {
+    eio_queue_push(&self->queue, packet);
     self->server->counters.queued_bytes += eio_packet_cost(packet);
 }
 
-static eio_packet_t *queue_first(const eio_session_t *self) {
-    return self->queue[self->queue_head];
-}
-
-/* Drops the first packet; an empty queue holds no memory. */
-static void queue_pop(eio_session_t *self) {
-    eio_packet_t *packet = queue_first(self);
-    self->queue_head = (self->queue_head + 1) & (self->queue_capacity - 1);
-    self->queued -= (uint32_t)eio_packet_cost(packet);
-    self->server->counters.queued_bytes -= eio_packet_cost(packet);
-    eio_packet_unref(&packet);
-    if (--self->queue_count == 0) {
-        free(self->queue);
-        self->queue = NULL;
-        self->queue_capacity = self->queue_head = 0;
-    }
+void eio_session_pop(eio_session_t *self) {
+    self->server->counters.queued_bytes -= eio_packet_cost(eio_queue_first(&self->queue));
+    eio_queue_pop(&self->queue);
 }
 
 static void count_out(eio_session_t *self, const eio_packet_t *packet) {
@@ -71,8 +43,8 @@ static void count_out(eio_session_t *self, const eio_packet_t *packet) {
 void eio_send_packet(eio_session_t *self, eio_packet_t *packet) {
     if (self->state != EIO_STATE_OPEN)
         return;
-    queue_push(self, eio_packet_ref(packet));
-    if (self->queued > self->server->options.max_queue_bytes)
+    push(self, packet);
+    if (self->queue.cost > self->server->options.max_queue_bytes)
         eio_close(self, EIO_CLOSE_QUEUE_LIMIT);
     else
         eio_server_mark_dirty(self);
@@ -324,8 +296,10 @@ void eio_session_receive(eio_session_t *self, void *ws, str_t message, bool bina
         self->ws_code = EIO_WS_BAD_TEXT;
     if (err == OK)
         err = handle_packet(self, &incoming, now_ms);
-    if (err != OK)
+    if (err != OK) {
+        eio_server_refused(self->server, "bad_packet", "websocket", self->request);
         eio_close(self, EIO_CLOSE_PARSE_ERROR);
+    }
 }
 
 void eio_session_ws_violation(eio_session_t *self, void *ws, unsigned code) {
@@ -333,8 +307,10 @@ void eio_session_ws_violation(eio_session_t *self, void *ws, unsigned code) {
         eio_session_drop_upgrade(self);
         return;
     }
-    if (self->state == EIO_STATE_OPEN)
-        self->ws_code = (uint16_t)code;
+    if (self->state != EIO_STATE_OPEN)
+        return;
+    self->ws_code = (uint16_t)code;
+    eio_server_refused(self->server, "too_large", "websocket", self->request);
     eio_close(self, EIO_CLOSE_TOO_LARGE);
 }
 
@@ -351,7 +327,7 @@ void eio_session_ws_gone(eio_session_t *self, void *ws) {
 
 void eio_session_writable(eio_session_t *self) {
     self->congested = false;
-    if (self->queue_count)
+    if (self->queue.n)
         eio_server_mark_dirty(self);
 }
 
@@ -367,21 +343,21 @@ bool eio_session_can_send(const eio_session_t *self) {
 static void write_some(eio_session_t *self) {
     const eio_transport_t *transport = self->server->transport;
     strbuf_t *out = &self->server->out;
-    str_t first = eio_packet_frame(queue_first(self));
-    if (self->queue_count == 1 || first.n >= COALESCE_BYTES / 2) {
-        count_out(self, queue_first(self));
+    str_t first = eio_packet_frame(eio_queue_first(&self->queue));
+    if (self->queue.n == 1 || first.n >= COALESCE_BYTES / 2) {
+        count_out(self, eio_queue_first(&self->queue));
         self->congested = !transport->ws_write(self->ws, first);
-        queue_pop(self);
+        eio_session_pop(self);
         return;
     }
     strbuf_clear(out);
-    while (self->queue_count) {
-        str_t frame = eio_packet_frame(queue_first(self));
+    while (self->queue.n) {
+        str_t frame = eio_packet_frame(eio_queue_first(&self->queue));
         if (out->n && out->n + frame.n > COALESCE_BYTES)
             break;
         strbuf_append(out, frame);
-        count_out(self, queue_first(self));
-        queue_pop(self);
+        count_out(self, eio_queue_first(&self->queue));
+        eio_session_pop(self);
     }
     self->congested = !transport->ws_write(self->ws, strbuf_str(out));
 }
@@ -390,10 +366,10 @@ static void write_some(eio_session_t *self) {
 static strbuf_t *take_payload(eio_session_t *self) {
     strbuf_t *out = &self->server->out;
     strbuf_clear(out);
-    while (self->queue_count) {
-        count_out(self, queue_first(self));
-        eio_packet_append_to_payload(queue_first(self), out);
-        queue_pop(self);
+    while (self->queue.n) {
+        count_out(self, eio_queue_first(&self->queue));
+        eio_packet_append_to_payload(eio_queue_first(&self->queue), out);
+        eio_session_pop(self);
         if (self->opening)
             break;
     }
@@ -409,9 +385,9 @@ static void reply_to_poll(eio_session_t *self, str_t body) {
 
 static void flush_open(eio_session_t *self) {
     if (self->ws) {
-        while (self->queue_count && !self->congested)
+        while (self->queue.n && !self->congested)
             write_some(self);
-    } else if (self->poll && self->queue_count) {
+    } else if (self->poll && self->queue.n) {
         reply_to_poll(self, strbuf_str(take_payload(self)));
     } else if (self->poll && self->upgrade && self->upgrade->released) {
         reply_to_poll(self, STR("6"));
@@ -437,7 +413,7 @@ static void end_poll(eio_session_t *self) {
 
 static void end_websocket(eio_session_t *self) {
     bool abort = self->close_reason == EIO_CLOSE_QUEUE_LIMIT;
-    while (self->queue_count && !abort)
+    while (self->queue.n && !abort)
         write_some(self);
     self->server->transport->ws_close(self->ws, abort ? EIO_WS_ABORT : self->ws_code);
     self->ws = NULL;
@@ -445,8 +421,8 @@ static void end_websocket(eio_session_t *self) {
 
 static void linger(eio_session_t *self, uint64_t now_ms) {
     eio_packet_t *noop = eio_packet_new(EIO_NOOP, (str_t){0});
-    if (self->queue_count == 0)
-        queue_push(self, eio_packet_ref(noop));
+    if (self->queue.n == 0)
+        push(self, noop);
     eio_packet_unref(&noop);
     set_state(self, EIO_STATE_LINGERING);
     timeout_set(&self->deadline, &self->server->lingering,
@@ -510,5 +486,5 @@ bool eio_session_on_websocket(const eio_session_t *self) {
 }
 
 size_t eio_session_queued(const eio_session_t *self) {
-    return self->queued;
+    return self->queue.cost;
 }

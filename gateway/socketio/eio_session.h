@@ -9,7 +9,7 @@
 
 #include <uthash.h>
 
-#include "gateway/socketio/eio_packet.h"
+#include "gateway/socketio/eio_queue.h"
 #include "gateway/socketio/eio_request.h"
 #include "gateway/socketio/timeouts.h"
 
@@ -66,9 +66,7 @@ struct eio_session {
     void *post; /* the POST being read, or NULL */
     void *ws;   /* NULL: on polling */
     eio_upgrade_t *upgrade;
-    eio_packet_t **queue; /* ring of queue_capacity (a power of 2, or 0) */
-    uint32_t queue_capacity, queue_head, queue_count;
-    uint32_t queued; /* cost of what is queued, bytes */
+    eio_queue_t queue;
     timeout_t deadline;
     eio_request_t *request;
     const eio_request_t *post_request;
@@ -132,6 +130,9 @@ uint64_t eio_server_next_deadline(const eio_server_t *server);
 /* Writes out, tells of closes, frees. */
 void eio_server_flush(eio_server_t *server, uint64_t now_ms);
 void eio_server_close_all(eio_server_t *server, eio_close_t reason);
+/* Counts something refused and tells the application. */
+void eio_server_refused(eio_server_t *server, const char *event, const char *detail,
+                        const eio_request_t *request);
 void eio_server_mark_dirty(eio_session_t *session);
 /* Takes a session out of every structure and frees it. */
 void eio_server_remove(eio_session_t *session);
@@ -164,6 +165,7 @@ void eio_session_writable(eio_session_t *session);
 
 /* ---- used between the two ---- */
 
+void eio_session_pop(eio_session_t *session);
 void eio_session_drop_upgrade(eio_session_t *session);
 void eio_session_release(eio_session_t *session);
 void eio_session_send_ping(eio_session_t *session, uint64_t now_ms);

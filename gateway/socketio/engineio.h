@@ -75,7 +75,7 @@ typedef struct {
 } eio_reply_t;
 
 typedef struct {
-    const char *host; /* address to bind; NULL = every one */
+    const char *host; /* address to bind, e.g. "127.0.0.1" or "::1"; NULL = every IPv4 one */
     uint16_t port;    /* 0 = any free one, see eio_listener_port() */
     /* Lower-case names of the request headers to keep, NULL at the end. NULL = authorization,
      * cookie, host, origin, referer, traceparent, user-agent, x-forwarded-for, x-forwarded-proto.
@@ -86,6 +86,9 @@ typedef struct {
     uint32_t idle_timeout_seconds; /* of a kept-alive connection without a request; 0 = 75 */
     /* Asked for each GET that belongs to no server (health checks, say). NULL: 404 for all. */
     void (*on_get)(void *arg, const eio_request_t *request, eio_reply_t *reply_out);
+    /* Told of each connection that is dropped because what came on it isn't HTTP, or too much of
+     * it: "bad_http" or "header_limit", and the peer's address. NULL: nobody is told. */
+    void (*on_refused)(void *arg, const char *event, str_t peer);
     void *arg;
 } eio_listener_options_t;
 
@@ -97,11 +100,14 @@ err_t eio_listener_new(struct uv_loop_s *loop, const eio_listener_options_t *opt
                        eio_listener_t **listener_out) MUST_CHECK;
 /* The port bound. */
 uint16_t eio_listener_port(const eio_listener_t *listener);
-/* Stops: every session is closed with EIO_CLOSE_SHUTDOWN (their on_close is still called), the port
- * and all connections too. Then run the loop until nothing of the listener is left in it
- * (uv_run() returns, if the application closed its own handles) and call eio_listener_free(). */
+/* Stops. Within the loop's next turn every session is closed with EIO_CLOSE_SHUTDOWN (their
+ * on_close is still called), and the port and all connections with them. Run the loop until nothing
+ * of the listener is left in it (uv_run() returns, if the application closed its own handles), then
+ * call eio_listener_free(). */
 void eio_listener_stop(eio_listener_t *listener);
-/* Frees it and every server attached to it. Only after eio_listener_stop() and the loop's run. */
+/* Frees it and every server attached to it. Only after eio_listener_stop() and the loop's run. What
+ * the application still holds of a server (sio_ack_t, sio_socket_ref()) may only be dropped then.
+ */
 void eio_listener_free(eio_listener_t **listener);
 
 /* ---- a server -------------------------------------------------------------------------------- */
@@ -145,8 +151,9 @@ typedef struct {
     /* Decides on every handshake, polling and WebSocket alike; refusal is answered 403 for polling,
      * and on WebSocket too, before any 101. NULL: all are allowed. Must not block. */
     void (*on_request)(void *arg, const eio_request_t *request, eio_verdict_t *verdict);
-    /* Told of each refused input: a short event name ("bad_packet", "unknown_sid", …) and what was
-     * wrong, text without anything the peer sent. NULL: nobody is told. */
+    /* Told of each refused input: a short event name ("bad_packet", "unknown_sid", …), which part
+     * of the protocol it came by, and the request (NULL if it was forgotten). Nothing that the peer
+     * sent is in the texts. NULL: nobody is told. */
     void (*on_refused)(void *arg, const char *event, const char *detail, const eio_request_t *);
     void *arg;
 } eio_server_options_t;

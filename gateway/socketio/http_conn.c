@@ -193,7 +193,7 @@ static size_t take_head(http_conn_t *self, str_t bytes) {
         return 0;
     self->head_only = false;
     if (err != OK) {
-        http_respond_and_close(self, err == ERR_LIMIT ? 431 : 400);
+        http_refuse_bytes(self, err);
         return bytes.n;
     }
     self->keep_alive = head.keep_alive;

@@ -19,11 +19,17 @@ static str_t peer_address(http_conn_t *conn, char *to, size_t size) {
     return str_starts_with(text, STR("::ffff:")) ? str_from_offset(text, 7) : text;
 }
 
-static void tell_refused(http_conn_t *conn, const char *event, const char *detail) {
-    eio_server_t *server = conn->server;
-    server->counters.refused++;
-    if (server->options.on_refused)
-        server->options.on_refused(server->options.arg, event, detail, conn->request);
+static void tell_refused(const http_conn_t *conn, const char *event, const char *detail) {
+    eio_server_refused(conn->server, event, detail, conn->request);
+}
+
+void http_refuse_bytes(http_conn_t *conn, err_t err) {
+    const eio_listener_options_t *options = &conn->listener->options;
+    char peer[INET6_ADDRSTRLEN];
+    if (options->on_refused)
+        options->on_refused(options->arg, err == ERR_LIMIT ? "header_limit" : "bad_http",
+                            peer_address(conn, peer, sizeof(peer)));
+    http_respond_and_close(conn, err == ERR_LIMIT ? 431 : 400);
 }
 
 static void respond_refusal(http_conn_t *conn, const eio_refusal_t *refusal) {

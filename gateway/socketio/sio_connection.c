@@ -38,11 +38,8 @@ void sio_connection_send(sio_connection_t *self, const sio_outgoing_t *outgoing)
 
 /* A packet broke the protocol: there is no answer to that but to end the connection. */
 static void violation(sio_connection_t *self, const char *detail) {
-    const eio_server_options_t *options = &self->server->options.engine;
-    self->server->engine->counters.refused++;
-    if (options->on_refused)
-        options->on_refused(options->arg, "protocol_error", detail,
-                            eio_session_request(self->session));
+    eio_server_refused(self->server->engine, "protocol_error", detail,
+                       eio_session_request(self->session));
     eio_close(self->session, EIO_CLOSE_PROTOCOL_ERROR);
 }
 

@@ -11,6 +11,7 @@ enum { INTERVAL = 300, TIMEOUT = 200, UPGRADE = 1000, CLOSING = 5000, MAX_QUEUE 
 
 static eio_server_t *server;
 static eio_session_t *session; /* the newest */
+static char refused[64];       /* what the application was told last */
 
 static void on_open(void *arg, eio_session_t *opened) {
     (void)arg;
@@ -31,6 +32,13 @@ static void on_close(void *arg, eio_session_t *closed, eio_close_t reason) {
     recorder_note("closed: %s", eio_close_name(reason));
 }
 
+static void on_refused(void *arg, const char *event, const char *detail,
+                       const eio_request_t *request) {
+    (void)arg;
+    (void)request;
+    snprintf(refused, sizeof(refused), "%s %s", event, detail);
+}
+
 static int set_up(void **state) {
     static const eio_handlers_t handlers = {
         .on_open = on_open, .on_message = on_message, .on_close = on_close};
@@ -38,7 +46,8 @@ static int set_up(void **state) {
                                     .ping_timeout_ms = TIMEOUT,
                                     .upgrade_timeout_ms = UPGRADE,
                                     .closing_timeout_ms = CLOSING,
-                                    .max_queue_bytes = MAX_QUEUE};
+                                    .max_queue_bytes = MAX_QUEUE,
+                                    .on_refused = on_refused};
     (void)state;
     server = eio_server_create(&options, &handlers, &recorder_transport);
     return 0;
@@ -465,6 +474,8 @@ static void test_websocket_parse_errors(void **state) {
         assert_non_null(strstr(log, bad[i].close));
         assert_non_null(strstr(log, "closed: parse_error\n"));
     }
+    assert_string_equal(refused, "bad_packet websocket");
+    assert_int_equal(server->counters.refused, sizeof(bad) / sizeof(bad[0]));
 }
 
 static void test_websocket_closes(void **state) {
@@ -478,6 +489,7 @@ static void test_websocket_closes(void **state) {
     open_websocket();
     eio_session_ws_violation(session, "w", EIO_WS_TOO_LARGE);
     assert_string_equal(turn(1), "w closed 1009\nclosed: too_large\n");
+    assert_string_equal(refused, "too_large websocket");
     open_websocket();
     eio_send_text(session, STR("last"));
     eio_close(session, EIO_CLOSE_SERVER);
@@ -504,7 +516,7 @@ static void test_congestion(void **state) {
     eio_session_writable(session);
     assert_string_equal(turn(1), "w <- 4b\nw <- 4c\n");
     assert_int_equal(eio_session_queued(session), 0);
-    assert_null(session->queue);
+    assert_null(session->queue.ring);
 }
 
 static void test_queue_limit(void **state) {
