@@ -90,8 +90,7 @@ class DefaultInstanceTest(LauncherTest):
         self.instance = self.make()
         self.assertIn("./parley token", self.must(self.instance, "up", "-d"))
         for step in (self.status, self.token, self.database, self.up_again, self.changed_setting,
-                     self.clients, self.scale, self.restart, self.killed, self.logs,
-                     self.down):
+                     self.clients, self.scale, self.restart, self.killed, self.logs, self.down):
             with self.subTest(step.__name__):
                 step()
 
@@ -127,9 +126,13 @@ class DefaultInstanceTest(LauncherTest):
         self.assertEqual(settings.split("\n")[:2], ["on", ""])
 
     def clients(self):
-        """Each gateway answers at its own URL; through the edge every poll finds its session."""
+        """Each gateway answers at its own URL; through the edge every poll finds its session. Each
+        session is closed again: a restart would have to drain it."""
         for name in ("gateway-1", "gateway-2"):
-            self.assertTrue(self.handshake(self.url(name)).startswith(name + "."))
+            sid = self.handshake(self.url(name))
+            self.assertTrue(sid.startswith(name + "."))
+            self.fetch(self.url(name), f"/socket.io/?EIO=4&transport=polling&sid={sid}",
+                       method="POST", body="1")
         token = self.must(self.instance, "token", "bob").strip()
         seen = set()
         for _ in range(12):
@@ -141,6 +144,7 @@ class DefaultInstanceTest(LauncherTest):
                              (200, "ok"))
             status, text = self.fetch(self.url("edge"), path)
             self.assertEqual((status, text[:2]), (200, "40"), text)
+            self.fetch(self.url("edge"), path, method="POST", body="1")
         self.assertEqual(seen, {"gateway-1", "gateway-2"})
 
     def up_again(self):
