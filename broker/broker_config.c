@@ -2,14 +2,15 @@
 
 #define COUNT(field_, variable_, max_, fallback_, doc_)                                            \
     {                                                                                              \
-        CONFIG_FIELD(broker_config_t, field_), .variable = variable_, .kind = CONFIG_U64,          \
-                                               .min = 1, .max = max_, .fallback = fallback_,       \
-                                               .doc = doc_                                         \
+        CONFIG_FIELD(broker_config_t, field_), .variable = (variable_), .kind = CONFIG_U64,        \
+                                               .min = 1, .max = (max_), .fallback = (fallback_),   \
+                                               .doc = (doc_)                                       \
     }
 #define MILLISECONDS(field_, variable_, max_, fallback_, doc_)                                     \
     {                                                                                              \
-        CONFIG_FIELD(broker_config_t, field_), .variable = variable_, .kind = CONFIG_MS, .min = 1, \
-                                               .max = max_, .fallback = fallback_, .doc = doc_     \
+        CONFIG_FIELD(broker_config_t, field_), .variable = (variable_), .kind = CONFIG_MS,         \
+                                               .min = 1, .max = (max_), .fallback = (fallback_),   \
+                                               .doc = (doc_)                                       \
     }
 
 enum { MANY = 1000000000, HOUR_MS = 3600000 };

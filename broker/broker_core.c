@@ -63,6 +63,14 @@ void core_refuse(broker_core_t *self, peer_t *peer, const envelope_t *request, c
     core_answer_error(self, peer, request, CODE_INVALID_PAYLOAD, what);
 }
 
+bool core_are_users(const proto_texts_t *users) {
+    for (size_t i = 0; i < users->n; i++) {
+        if (!ids_is_user(users->items[i]))
+            return false;
+    }
+    return true;
+}
+
 void core_fanout(broker_core_t *self, const room_t *room, const envelope_t *envelope,
                  const fanout_cause_t *cause) {
     self->stats.fanouts++;

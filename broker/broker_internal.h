@@ -37,6 +37,8 @@ void core_answer_error(broker_core_t *self, peer_t *peer, const envelope_t *requ
                        const char *message);
 /* The peer sent what makes no sense: answers invalid_payload and reports it for the log. */
 void core_refuse(broker_core_t *self, peer_t *peer, const envelope_t *request, const char *what);
+/* Whether all of them are spelled as user ids are. */
+bool core_are_users(const proto_texts_t *users);
 /* Fans out, and counts it. */
 void core_fanout(broker_core_t *self, const room_t *room, const envelope_t *envelope,
                  const fanout_cause_t *cause);

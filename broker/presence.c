@@ -220,8 +220,10 @@ void presence_unwatch(presence_t *self, peer_t *peer, str_t user_name) {
 }
 
 void presence_unwatch_all(presence_t *self, peer_t *peer) {
-    while (peer->watches)
-        end_watch(self, peer->watches);
+    for (watch_t *watch = peer->watches, *next = NULL; watch; watch = next) {
+        next = watch->peer_next;
+        end_watch(self, watch);
+    }
 }
 
 /* ---- the end, and looking in ---- */

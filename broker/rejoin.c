@@ -94,17 +94,9 @@ static bool admit_and_answer(broker_core_t *self, peer_t *peer, const envelope_t
     return any;
 }
 
-static bool are_users(const proto_texts_t *users) {
-    for (size_t i = 0; i < users->n; i++) {
-        if (!ids_is_user(users->items[i]))
-            return false;
-    }
-    return true;
-}
-
 static bool decode_rejoin(broker_core_t *self, const envelope_t *request, proto_rejoin_t *out) {
     return proto_rejoin_decode(request->body, self->arena, out) == OK &&
-           out->sessions.n == out->users.n && are_users(&out->users);
+           out->sessions.n == out->users.n && core_are_users(&out->users);
 }
 
 void core_on_rejoin(broker_core_t *self, peer_t *peer, const envelope_t *envelope, int64_t now_ms) {

@@ -83,6 +83,16 @@ static bool is_idle(const group_t *group) {
     return group->members && !group->is_loading;
 }
 
+static void add_idle(rights_t *self, group_t *group) {
+    group->prev = group->next = NULL;
+    DL_APPEND(self->idle, group);
+}
+
+static void remove_idle(rights_t *self, group_t *group) {
+    ASSERT(self->idle && group->prev);
+    DL_DELETE(self->idle, group);
+}
+
 /* Takes `members`; NULL uncaches. */
 static void set_members(rights_t *self, group_t *group, members_t *members, uint64_t version) {
     if (group->members) {
@@ -95,18 +105,28 @@ static void set_members(rights_t *self, group_t *group, members_t *members, uint
         self->cache_bytes += group_bytes(group);
 }
 
-static void drop(rights_t *self, group_t *group) {
-    ASSERT(!group->is_loading && !group->waiters);
-    if (group->members)
-        DL_DELETE(self->idle, group);
+/* Frees a group that isn't idle (any more). */
+static void destroy(rights_t *self, group_t *group) {
+    ASSERT(self->by_room && !group->waiters);
     set_members(self, group, NULL, 0);
     HASH_DELETE(hh, self->by_room, group);
     free(group);
 }
 
+/* Frees an idle group. */
+static void drop(rights_t *self, group_t *group) {
+    ASSERT(is_idle(group));
+    remove_idle(self, group);
+    destroy(self, group);
+}
+
 static void shrink(rights_t *self) {
-    while (self->idle && self->cache_bytes > self->limits.max_cache_bytes)
-        drop(self, self->idle);
+    group_t *group = NULL, *next = NULL;
+    DL_FOREACH_SAFE(self->idle, group, next) {
+        if (self->cache_bytes <= self->limits.max_cache_bytes)
+            return;
+        drop(self, group);
+    }
 }
 
 void rights_free(rights_t **self_in) {
@@ -117,16 +137,8 @@ void rights_free(rights_t **self_in) {
     ASSERT(self->waiting == 0 && self->waiting_bytes == 0);
     group_t *group = NULL, *next = NULL;
     HASH_ITER(hh, self->by_room, group, next) {
-        if (is_idle(group))
-            continue;
-        group->is_loading = false;
-        if (group->members)
-            DL_APPEND(self->idle, group);
-        else
-            drop(self, group);
+        destroy(self, group);
     }
-    while (self->idle)
-        drop(self, self->idle);
     ASSERT(HASH_COUNT(self->by_room) == 0 && self->cache_bytes == 0);
     free(self);
 }
@@ -145,8 +157,8 @@ rights_answer_t rights_check(rights_t *self, str_t room, str_t user) {
     if (!group || !group->members || !members_contain(group->members, user))
         return RIGHTS_WAIT;
     if (is_idle(group)) {
-        DL_DELETE(self->idle, group);
-        DL_APPEND(self->idle, group);
+        remove_idle(self, group);
+        add_idle(self, group);
     }
     return RIGHTS_ALLOWED;
 }
@@ -186,7 +198,7 @@ static bool start_load(rights_t *self, group_t *group, int64_t now_ms) {
     if (!self->ops->load(self->ctx, name_of(group), now_ms))
         return false;
     if (is_idle(group))
-        DL_DELETE(self->idle, group);
+        remove_idle(self, group);
     group->is_loading = true;
     group->is_outdated = false;
     group->load = ++self->loads;
@@ -204,7 +216,7 @@ err_t rights_wait(rights_t *self, peer_t *peer, const envelope_t *request, bool 
     bool was_loading = group->is_loading;
     if (!was_loading && !start_load(self, group, now_ms)) {
         if (!group->members)
-            drop(self, group);
+            destroy(self, group);
         return ERR_UNAVAILABLE;
     }
     waiter_t *waiter = xcalloc(1, sizeof(*waiter));
@@ -245,7 +257,7 @@ static void decide_waiters(rights_t *self, group_t *group, int64_t now_ms) {
  * group (version 0) isn't kept, as it may be made at any time. */
 static void settle(rights_t *self, group_t *group, int64_t now_ms) {
     if (group->members && group->version == 0) {
-        DL_DELETE(self->idle, group);
+        remove_idle(self, group);
         set_members(self, group, NULL, 0);
     }
     if (group->waiters && !start_load(self, group, now_ms))
@@ -255,7 +267,7 @@ static void settle(rights_t *self, group_t *group, int64_t now_ms) {
     if (group->members)
         shrink(self);
     else
-        drop(self, group);
+        destroy(self, group);
 }
 
 static group_t *end_load(rights_t *self, str_t room) {
@@ -264,7 +276,7 @@ static group_t *end_load(rights_t *self, str_t room) {
         return NULL;
     group->is_loading = false;
     if (group->members)
-        DL_APPEND(self->idle, group);
+        add_idle(self, group);
     return group;
 }
 
@@ -274,7 +286,7 @@ void rights_loaded(rights_t *self, str_t room, const rights_list_t *list, int64_
         return;
     if (!group->is_outdated) {
         if (!group->members)
-            DL_APPEND(self->idle, group);
+            add_idle(self, group);
         if (!group->members || list->version >= group->version)
             set_members(self, group, members_new(list->members, list->n), list->version);
         decide_waiters(self, group, now_ms);

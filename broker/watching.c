@@ -7,17 +7,10 @@ enum {
     LAST_SEEN_DEADLINE_MS = 30000,
 };
 
-static bool are_users(const proto_texts_t *users) {
-    for (size_t i = 0; i < users->n; i++) {
-        if (!ids_is_user(users->items[i]))
-            return false;
-    }
-    return true;
-}
-
 void core_on_watch(broker_core_t *self, peer_t *peer, const envelope_t *envelope, int64_t now_ms) {
     proto_watch_t watch;
-    if (proto_watch_decode(envelope->body, self->arena, &watch) != OK || !are_users(&watch.users)) {
+    if (proto_watch_decode(envelope->body, self->arena, &watch) != OK ||
+        !core_are_users(&watch.users)) {
         core_refuse(self, peer, envelope, "malformed WATCH");
         return;
     }

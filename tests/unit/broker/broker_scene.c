@@ -183,7 +183,7 @@ void scene_up(scene_t *self, const char *name, uint16_t write_credit, uint16_t r
         i = find_peer(self, "");
     assert_true(i < SCENE_PEERS);
     assert_null(self->peers[i].peer);
-    strcpy(self->peers[i].name, name);
+    snprintf(self->peers[i].name, sizeof(self->peers[i].name), "%s", name);
     self->peers[i].role = role_of(name);
     broker_core_peer_t up = {.role = self->peers[i].role,
                              .link = self->peers[i].name,

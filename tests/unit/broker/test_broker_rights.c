@@ -277,8 +277,8 @@ static void least_recently_used_list_is_dropped(void **state) {
 
     init(&f, 2 * one, 10, 10000);
     char room[] = ROOM;
-    for (char last = '1'; last <= '3'; last++) {
-        room[sizeof(room) - 2] = last;
+    for (size_t i = 0; i < 3; i++) {
+        room[sizeof(room) - 2] = "123"[i];
         assert_int_equal(wait_for(&f, room, "1", 1, false), OK);
         loaded(&f, room, 1, "1");
         assert_int_equal(check(&f, "1"), RIGHTS_ALLOWED);
