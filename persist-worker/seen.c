@@ -25,7 +25,7 @@ seen_t *seen_new(size_t limit) {
     return self;
 }
 
-static void forget(seen_t *self, entry_t *entry) {
+static void delete (seen_t *self, entry_t *entry) {
     DL_DELETE(self->uses, entry);
     HASH_DELETE(hh, self->by_name, entry);
     free(entry);
@@ -33,7 +33,7 @@ static void forget(seen_t *self, entry_t *entry) {
 
 void seen_clear(seen_t *self) {
     while (self->uses)
-        forget(self, self->uses);
+        delete (self, self->uses);
 }
 
 void seen_free(seen_t **self) {
@@ -65,7 +65,7 @@ void seen_put(seen_t *self, str_t name, uint64_t number) {
     entry_t *entry = use(self, name);
     if (!entry) {
         if (seen_count(self) >= self->limit)
-            forget(self, self->uses);
+            delete (self, self->uses);
         entry = xcalloc(1, sizeof(*entry) + name.n);
         entry->n = name.n;
         memcpy(entry->name, name.p, name.n);
@@ -73,6 +73,12 @@ void seen_put(seen_t *self, str_t name, uint64_t number) {
         DL_APPEND(self->uses, entry);
     }
     entry->number = number;
+}
+
+void seen_forget(seen_t *self, str_t name) {
+    entry_t *entry = use(self, name);
+    if (entry)
+        delete (self, entry);
 }
 
 size_t seen_count(const seen_t *self) {

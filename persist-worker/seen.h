@@ -13,5 +13,6 @@ void seen_free(seen_t **self);
 bool seen_find(seen_t *self, str_t name, uint64_t *number_out);
 /* Remembers `name` with this number instead of any other. */
 void seen_put(seen_t *self, str_t name, uint64_t number);
+void seen_forget(seen_t *self, str_t name);
 void seen_clear(seen_t *self);
 size_t seen_count(const seen_t *self);

@@ -314,6 +314,12 @@ void store_batch_known(const batch_t *batch, const store_written_t *written, sto
     for (size_t i = 0; i < batch->n; i++) {
         const job_t *job = batch->jobs[i];
         profile_t profile;
+        if (written[i].outcome == STORE_NO_CONVERSATION) {
+            /* Perhaps what is remembered isn't there any more. */
+            seen_forget(known->conversations, job->envelope.room);
+            seen_forget(known->users, job->envelope.user);
+            continue;
+        }
         if (profile_of(job, &profile))
             store_user_known(known, profile.id, profile.name, profile.role);
         bool is_stored = written[i].outcome == STORE_NEW || written[i].outcome == STORE_UNCHANGED;

@@ -350,6 +350,41 @@ static void test_facts_outlive_the_broker(void **state) {
     assert_int_equal(worker_world_count(world, job), 2);
 }
 
+/* SIGTERM in the middle: what was begun is told, the rest is left for another worker. */
+static void test_drained_under_load(void **state) {
+    (void)state;
+    enum { JOBS = 1500 };
+    uint64_t jobs[JOBS];
+    for (size_t i = 0; i < JOBS; i++) {
+        char client_id[16];
+        snprintf(client_id, sizeof(client_id), "%zu", i);
+        jobs[i] = worker_world_send(world, i % 2 ? "conv_1_2" : "conv_1_3", "1", client_id, "x");
+    }
+    worker_world_stored(world, jobs[0]);
+    uv_process_kill(&world->process, SIGTERM);
+    int64_t began_ms = clock_now_ms();
+    while (world->running)
+        worker_world_turn(world, 1000);
+    assert_int_equal(world->exit_code, 0);
+    assert_in_range(clock_now_ms() - began_ms, 0, 3000);
+    size_t told = 0;
+    for (size_t i = 0; i < JOBS; i++)
+        told += worker_world_count(world, jobs[i]);
+    char count[16];
+    snprintf(count, sizeof(count), "%zu", told);
+    assert_query("select count(*) from messages", count);
+}
+
+/* Rows that somebody took away behind the worker's back are made anew. */
+static void test_truncated_behind_its_back(void **state) {
+    (void)state;
+    worker_world_stored(world, worker_world_send(world, "conv_1_2", "1", "a", "x"));
+    run("truncate users, conversations, participants, messages cascade");
+    run("insert into users (id, name, role) values ('2', 'Bob', 'customer')");
+    assert_int_equal(
+        worker_world_stored(world, worker_world_send(world, "conv_1_2", "1", "b", "x")), 1);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -365,6 +400,8 @@ int main(void) {
         TEST(test_connections_killed),
         TEST(test_database_frozen),
         TEST(test_facts_outlive_the_broker),
+        TEST(test_drained_under_load),
+        TEST(test_truncated_behind_its_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

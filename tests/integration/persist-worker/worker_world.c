@@ -228,7 +228,8 @@ worker_world_t *worker_world_new(void) {
 void worker_world_free(worker_world_t **self_in) {
     worker_world_t *self = *self_in;
     *self_in = NULL;
-    uv_process_kill(&self->process, SIGTERM);
+    if (self->running)
+        uv_process_kill(&self->process, SIGTERM);
     set_deadline(self, 20000);
     while (self->running)
         turn(self);

@@ -23,6 +23,10 @@ static void test_remembers(void **state) {
     assert_int_equal(seen_count(seen), 2);
     assert_false(seen_find(seen, STR("a"), &number));
     assert_true(seen_find(seen, STR("b"), &number));
+    seen_forget(seen, STR("nobody"));
+    seen_forget(seen, STR("b"));
+    assert_false(seen_find(seen, STR("b"), &number));
+    assert_int_equal(seen_count(seen), 1);
     seen_clear(seen);
     assert_int_equal(seen_count(seen), 0);
     seen_put(seen, STR("c"), 4);
