@@ -14,11 +14,20 @@ struct mhd_loop {
 
 static void on_timer(uv_timer_t *timer);
 
+static unsigned connection_count(const mhd_loop_t *self) {
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(self->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+    return info ? info->num_connections : 0;
+}
+
+/* At its connection limit the daemon stops listening. When a connection has ended it listens again,
+ * but from its next run on, which nothing else would cause. */
 static void run(mhd_loop_t *self) {
     MHD_UNSIGNED_LONG_LONG timeout_ms = 0;
+    unsigned before = connection_count(self);
     self->woken = false;
     MHD_run(self->daemon);
-    if (self->woken)
+    if (self->woken || connection_count(self) < before)
         uv_timer_start(&self->timer, on_timer, 0, 0);
     else if (MHD_get_timeout(self->daemon, &timeout_ms) == MHD_YES)
         uv_timer_start(&self->timer, on_timer, timeout_ms, 0);

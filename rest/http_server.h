@@ -13,7 +13,7 @@ enum {
     HTTP_DISCARD_BYTES_MAX =
         1 << 20,            /* of a body that is refused, read so that its answer arrives */
     HTTP_ANSWER_MS = 30000, /* an answer must be taken within this time … */
-    HTTP_ANSWER_BYTES_PER_SECOND = 4096, /* … and its size at this rate */
+    HTTP_ANSWER_BYTES_PER_SECOND = 16384, /* … and its size at this rate */
 };
 
 typedef struct request request_t;

@@ -1,7 +1,6 @@
-// HTTP itself: framing, limits, slow clients, headers on every answer, connections, the drain.
+// HTTP itself: framing, body limits, slow clients, headers on every answer.
 
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { after, before, test } from "node:test";
 import { until } from "../harness/system.mjs";
 import { Alone } from "./alone.mjs";
@@ -242,97 +241,4 @@ test("garbage is refused, the log says so, and it still serves", async () => {
   }
   assert.equal((await rest.request("GET", "/health")).status, 200);
   assert.match(rest.log, /event=http_refused/);
-});
-
-test("limits on connections and requests of one address; others aren't touched", async () => {
-  const limited = await Alone.start({
-    environment: { HTTP_CONNECTIONS_PER_ADDRESS_MAX: "5", HTTP_ADDRESS_RATE: "2", TRUSTED_PROXIES: "10.0.0.1" },
-  });
-  try {
-    const connections = await Promise.all(Array.from({ length: 8 }, () => limited.raw()));
-    await until("three are refused", () => connections.filter(({ ended }) => ended).length >= 3);
-    connections.forEach(({ socket }) => socket.destroy());
-    await until("they are gone", async () => (await limited.metric("parley_rest_connections ")) === 0);
-    const answers = [];
-    for (let i = 0; i < 6; i++) answers.push(await limited.request("GET", "/me"));
-    assert.deepEqual(answers.map(({ status }) => status).sort(), [401, 401, 401, 401, 429, 429]);
-    const refused = answers.find(({ status }) => status === 429);
-    assert.equal(refused.body.error.code, "rate_limited");
-    assert.equal(openapi.answerFaults("GET", "/me", refused), undefined);
-    assert.equal((await limited.request("GET", "/health")).status, 200);
-  } finally {
-    await limited.stop();
-  }
-});
-
-test("behind a trusted proxy the forwarded address counts", async () => {
-  const limited = await Alone.start({ environment: { HTTP_ADDRESS_RATE: "1" } });
-  const as = async (address) =>
-    (await limited.request("GET", "/me", { headers: { "X-Forwarded-For": address } })).status;
-  try {
-    const statuses = [];
-    for (let i = 0; i < 4; i++) statuses.push(await as("203.0.113.1"));
-    assert.ok(statuses.includes(429), statuses.join());
-    assert.equal(await as("203.0.113.2"), 401);
-    assert.equal(await as("203.0.113.1, 203.0.113.3"), 401); // what a client claims doesn't count
-  } finally {
-    await limited.stop();
-  }
-});
-
-test("a limit on waiting requests", async () => {
-  const limited = await Alone.start({ environment: { HTTP_REQUESTS_MAX: "3", RATE_LIMIT: "off" } });
-  const start = Date.now();
-  try {
-    const times = await Promise.all(
-      Array.from({ length: 8 }, async () => {
-        const { status } = await limited.request("GET", "/me", { headers: { Authorization: "Bearer x" } });
-        assert.equal(status, 503);
-        return Date.now() - start;
-      }),
-    );
-    assert.equal(times.filter((ms) => ms > 4_000).length, 3); // the others didn't wait
-  } finally {
-    await limited.stop();
-  }
-});
-
-test("SIGTERM: what waits is answered, idle connections end, new ones are refused", async () => {
-  const ending = await Alone.start({});
-  const idle = await ending.raw();
-  idle.send("GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
-  const waiting = await ending.raw();
-  waiting.send("GET /me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\n\r\n");
-  await until("it waits", async () => (await ending.metric("parley_rest_requests_waiting")) === 1);
-  const gone = once(ending.process, "exit");
-  ending.process.kill("SIGTERM");
-  await idle.end(3_000);
-  assert.ok(!waiting.ended);
-  await assert.rejects(fetch(`${ending.url}/health`));
-  const [code] = await gone;
-  await waiting.end();
-  assert.equal(code, 0);
-  assert.deepEqual(waiting.statuses(), [503]);
-  assert.match(waiting.text, /Connection: close/i);
-  await ending.stop();
-});
-
-test("two signals end it at once, with requests waiting", async () => {
-  const ending = await Alone.start({});
-  const waiting = await ending.raw();
-  waiting.send("GET /me HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\n\r\n");
-  await until("it waits", async () => (await ending.metric("parley_rest_requests_waiting")) === 1);
-  const gone = once(ending.process, "exit");
-  ending.process.kill("SIGTERM");
-  await until("it drains", () => ending.log.includes("event=draining"));
-  ending.process.kill("SIGTERM");
-  const [code] = await gone;
-  assert.equal(code, 3);
-  assert.doesNotMatch(ending.log, /Sanitizer|dangling|assertion/);
-});
-
-test("a bad configuration names itself", async () => {
-  await assert.rejects(Alone.start({ environment: { FRONTEND_URL: "app.example" } }), /FRONTEND_URL/);
-  await assert.rejects(Alone.start({ environment: { TRUSTED_PROXIES: "10.0.0.0/99" } }), /TRUSTED_PROXIES/);
-  await assert.rejects(Alone.start({ environment: { WEB_ROOT: "/nonexistent" } }), /web_root_failed/);
 });
