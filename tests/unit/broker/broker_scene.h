@@ -33,8 +33,8 @@ void scene_start(scene_t *self);
 /* Takes all peers down and frees the core, which asserts that nothing is left. */
 void scene_fini(scene_t *self);
 
-/* Brings a peer up: "g…" a gateway, "r…" rest, "w…" a persist-worker, "a…" an auth-worker; workers
- * with this credit for writes and for reads. */
+/* Brings a peer up: "g…" a gateway, "r…" rest, "w…" a persist-worker, "a…" an auth-worker;
+ * workers with this credit for writes and for reads. */
 void scene_up(scene_t *self, const char *name, uint16_t write_credit, uint16_t read_credit);
 void scene_down(scene_t *self, const char *name);
 /* Moves time on, and ticks. */
