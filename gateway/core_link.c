@@ -195,6 +195,7 @@ static void on_heads(void *arg, err_t err, const envelope_t *reply) {
         ok = false;
     }
     if (ok) {
+        link->pause_ms = 0;
         core_check_generation(self, heads.generation);
         for (size_t i = 0; i < request->room_count; i++)
             rooms_heard(self->rooms, request->rooms[i], heads.seqs.items[i]);
@@ -229,8 +230,8 @@ static void send_heads(gateway_core_t *self, core_link_t *link, room_t *const *r
 static void compare_heads(gateway_core_t *self, core_link_t *link) {
     room_t *rooms[GATEWAY_HEADS_BATCH];
     size_t n = 0;
+    ASSERT(link->rounds_left > 0);
     link->rounds_left--;
-    link->pause_ms = 0;
     if (link->rounds_left)
         schedule_round(self, link, GATEWAY_HEADS_AGAIN_MS);
     for (room_t *room = rooms_first(self->rooms); room; room = room->hh.next) {

@@ -223,8 +223,10 @@ void core_check_generation(gateway_core_t *self, str_t generation) {
     bool changed = self->generation != NULL;
     free(self->generation);
     self->generation = str_dup(generation);
-    if (changed)
-        gateway_core_close_all(self, GATEWAY_CLOSE_GENERATION_CHANGED);
+    if (!changed)
+        return;
+    rooms_forget_heard(self->rooms);
+    gateway_core_close_all(self, GATEWAY_CLOSE_GENERATION_CHANGED);
 }
 
 /* ---- time ---- */

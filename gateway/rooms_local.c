@@ -215,7 +215,6 @@ void rooms_own(rooms_t *self, member_t *member, uint64_t seq) {
     }
     if (member->placed)
         advance(member, member->last);
-    rooms_heard(self, member->room, seq);
 }
 
 void rooms_joined(member_t *member, const room_joined_t *joined) {
@@ -227,8 +226,14 @@ void rooms_joined(member_t *member, const room_joined_t *joined) {
         member->last = had;
     member->placed = true;
     advance(member, member->last);
-    if (joined->head > member->room->heard)
+    /* The others hear of what was stored by the link, behind this answer. */
+    if (joined->head > member->last && joined->head > member->room->heard)
         member->room->heard = joined->head;
+}
+
+void rooms_forget_heard(rooms_t *self) {
+    for (room_t *room = self->by_name; room; room = room->hh.next)
+        room->heard = 0;
 }
 
 /* ---- messages ---- */

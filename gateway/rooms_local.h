@@ -125,7 +125,8 @@ typedef struct {
 
 /* The client has got this answer: what comes live follows it. */
 void rooms_joined(member_t *member, const room_joined_t *joined);
-/* The member's own message was acknowledged with this seq. */
+/* The member's own message was acknowledged with this seq. That nothing is missing before it shows
+ * when the message itself comes, right behind. */
 void rooms_own(rooms_t *self, member_t *member, uint64_t seq);
 /* A message that was just committed. */
 void rooms_message(rooms_t *self, room_t *room, room_message_t *message);
@@ -134,6 +135,8 @@ void rooms_fetched(rooms_t *self, room_t *room, uint64_t head);
 void rooms_fetch_failed(rooms_t *self, room_t *room);
 /* `seq` is known to exist. */
 void rooms_heard(rooms_t *self, room_t *room, uint64_t seq);
+/* The database is another one: what was heard means nothing. */
+void rooms_forget_heard(rooms_t *self);
 /* Fetches if a live member lags behind and nothing is under way. Call it when a member turned
  * live. */
 void rooms_check(rooms_t *self, room_t *room);
