@@ -78,6 +78,10 @@ static void request_registration(exchange_t *exchange, const body_register_t *bo
     api_call(exchange, &call);
 }
 
+static bool is_key(str_t text) {
+    return text.n <= KEY_BYTES_MAX && body_is_client_id(text);
+}
+
 void api_register(exchange_t *exchange) {
     body_register_t body;
     body_fault_t fault;
@@ -86,7 +90,7 @@ void api_register(exchange_t *exchange) {
         return;
     if (body_register(json_doc_root(document), &body, &fault))
         api_fail_body(exchange, &fault);
-    else if (exchange->idempotency_key.n > KEY_BYTES_MAX)
+    else if (exchange->idempotency_key.n && !is_key(exchange->idempotency_key))
         api_fail_invalid(exchange, "Idempotency-Key is out of range");
     else
         request_registration(exchange, &body);

@@ -71,11 +71,12 @@ static void add_headers(const request_t *request, struct MHD_Response *response)
     add(response, "X-Request-Id", exchange->request_id);
     add(response, "X-Content-Type-Options", "nosniff");
     add(response, "Referrer-Policy", "no-referrer");
-    if (exchange->answer.file)
+    if (exchange->answer.file) {
         add_file_headers(&exchange->answer, response);
-    else
+    } else {
         add_api_headers(exchange, response);
-    add_cors_headers(exchange, response);
+        add_cors_headers(exchange, response);
+    }
     if (exchange->answer.close || request->http->draining)
         add(response, "Connection", "close");
 }
@@ -98,6 +99,9 @@ static void count(const request_t *request, size_t size) {
         metrics_series(metrics, METRIC_REQUESTS, series, exchange->answer.status / 100 - 1));
     metrics_observe(metrics, METRIC_SECONDS, series, (double)took_ms / 1000);
     metrics_add(metrics, METRIC_SENT_BYTES, 0, (double)size);
+    if (exchange->answer.status >= MHD_HTTP_INTERNAL_SERVER_ERROR)
+        log_refused("request_failed", log_u64("status", exchange->answer.status),
+                    log_text("request", exchange->request_id), log_str("path", exchange->path));
     log_debug("request", log_text("request", exchange->request_id),
               log_u64("status", exchange->answer.status), log_str("path", exchange->path),
               log_text("user", exchange->user), log_i64("took_ms", took_ms));

@@ -34,11 +34,28 @@ static str_t header(const request_t *request, const char *name) {
     return value ? str_from(value) : (str_t){"", 0};
 }
 
-static client_address_t peer_of(const request_t *request) {
+static enum MHD_Result join_forwarded(void *context, enum MHD_ValueKind kind, const char *name,
+                                      const char *value) {
+    (void)kind;
+    strbuf_t *joined = context;
+    if (strcasecmp(name, "X-Forwarded-For") == 0 && value)
+        strbuf_printf(joined, "%s%s", joined->n ? "," : "", value);
+    return MHD_YES;
+}
+
+/* A proxy may have added a line of its own to the one that came: all lines are one list. */
+static client_address_t read_address(const request_t *request) {
+    const http_t *http = request->http;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(request->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     ASSERT(info);
-    return client_address_of(info->client_addr);
+    client_address_t peer = client_address_of(info->client_addr);
+    strbuf_t forwarded = {0};
+    MHD_get_connection_values(request->mhd, MHD_HEADER_KIND, join_forwarded, &forwarded);
+    client_address_t found =
+        client_address_resolve(&peer, strbuf_str(&forwarded), http->trusted, http->trusted_count);
+    strbuf_fini(&forwarded);
+    return found;
 }
 
 /* The id that the edge gave the request, or one of our own; the trace id of the caller, or the same
@@ -79,7 +96,6 @@ static void split_target(exchange_t *exchange) {
 static void read_headers(request_t *request, const char *method) {
     exchange_t *exchange = &request->exchange;
     http_t *http = request->http;
-    client_address_t peer = peer_of(request);
     exchange->method = routes_method(str_from(method));
     split_target(exchange);
     read_ids(request);
@@ -89,8 +105,7 @@ static void read_headers(request_t *request, const char *method) {
     exchange->accept_encoding = header(request, "Accept-Encoding");
     exchange->if_none_match = header(request, "If-None-Match");
     exchange->origin = header(request, "Origin");
-    exchange->address = client_address_resolve(&peer, header(request, "X-Forwarded-For"),
-                                               http->trusted, http->trusted_count);
+    exchange->address = read_address(request);
     exchange->cors = cors_check(&http->cors, exchange->origin, header(request, "Host"));
     exchange->preflight = exchange->method == METHOD_OPTIONS && exchange->origin.n &&
                           header(request, "Access-Control-Request-Method").n;

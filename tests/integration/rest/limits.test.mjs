@@ -54,6 +54,16 @@ describe("limits and ends", { concurrency: true }, () => {
       assert.ok(statuses.includes(429), statuses.join());
       assert.equal(await as("203.0.113.2"), 401);
       assert.equal(await as("203.0.113.1, 203.0.113.3"), 401); // what a client claims doesn't count
+      const twoLines = async (...addresses) => {
+        const connection = await limited.raw();
+        const lines = addresses.map((address) => `X-Forwarded-For: ${address}\r\n`).join("");
+        connection.send(`GET /me HTTP/1.1\r\nHost: x\r\n${lines}Connection: close\r\n\r\n`);
+        await connection.end();
+        return connection.statuses()[0];
+      };
+      assert.equal(await twoLines("203.0.113.1", "203.0.113.4"), 401);
+      const claims = Array.from({ length: 4 }, (_, i) => twoLines(`203.0.113.${10 + i}`, "203.0.113.5"));
+      assert.ok((await Promise.all(claims)).includes(429));
     } finally {
       await limited.stop();
     }
