@@ -48,7 +48,7 @@ static bool parse_network(str_t text, network_t *network_out) {
     uint64_t bits = 0;
     if (!parse_address((str_t){text.p, at}, &network_out->address))
         return false;
-    unsigned offset = is_v4(&network_out->address) ? MAPPED_BITS : 0;
+    unsigned offset = memchr(text.p, ':', at) ? 0 : MAPPED_BITS;
     network_out->bits = ADDRESS_BITS;
     if (!slash)
         return true;

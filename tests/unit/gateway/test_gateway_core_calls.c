@@ -102,25 +102,34 @@ TEST(no_answer_is_unavailable) {
     scene_event(&scene, 1, "refresh_token", "{\"token\":\"x\"}", 5);
     scene_expect(
         &scene,
-        "s1 ack 1 " UNAVAILABLE("temporarily unavailable") "s1 ack 2 " UNAVAILABLE("temporarily "
-                                                                                   "unavailable") "s1 ack 3 " UNAVAILABLE(
-            "temporarily unavailable") "s1 ack 4 " UNAVAILABLE("temporarily unavailable") "post "
-                                                                                          "LEAVE "
-                                                                                          "conv_a_"
-                                                                                          "b "
-                                                                                          "user=a "
-                                                                                          "session="
-                                                                                          "1\n"
-                                                                                          "s1 ack "
-                                                                                          "5"
-                                                                                          " " UNAVAILABLE(
-                                                                                              "temp"
-                                                                                              "orar"
-                                                                                              "ily "
-                                                                                              "unav"
-                                                                                              "aila"
-                                                                                              "bl"
-                                                                                              "e"));
+        "s1 ack 1 " UNAVAILABLE("temporarily unavailable") "s1 ack 2 " UNAVAILABLE(
+            "temporarily "
+            "unavailable") "s1 ack 3 " UNAVAILABLE("temporarily unavailable") "s1 ack "
+                                                                              "4 " UNAVAILABLE(
+                                                                                  "tem"
+                                                                                  "por"
+                                                                                  "ari"
+                                                                                  "ly "
+                                                                                  "una"
+                                                                                  "vai"
+                                                                                  "lab"
+                                                                                  "le") "post "
+                                                                                        "LEAVE "
+                                                                                        "conv_a_"
+                                                                                        "b "
+                                                                                        "user=a "
+                                                                                        "session="
+                                                                                        "1\n"
+                                                                                        "s1 ack "
+                                                                                        "5"
+                                                                                        " " UNAVAILABLE(
+                                                                                            "temp"
+                                                                                            "orar"
+                                                                                            "ily "
+                                                                                            "unav"
+                                                                                            "aila"
+                                                                                            "bl"
+                                                                                            "e"));
     assert_int_equal(gateway_core_figures(scene.core).requests, 0);
     assert_int_equal(gateway_core_figures(scene.core).rooms, 0);
     scene_fini(&scene);
