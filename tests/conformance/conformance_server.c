@@ -1,6 +1,7 @@
 /* A server for the published test suites of Engine.IO and Socket.IO:
  *
  *   conformance_server --port N --suite protocol | socket.io-client | engine.io-client
+ *                      [--ping-interval MS]
  *
  * Prints "listening on PORT" (port 0: a free one) and ends, with everything freed, at SIGTERM. */
 #include <signal.h>
@@ -11,7 +12,7 @@
 
 typedef struct {
     const char *name;
-    void (*start)(eio_listener_t *listener);
+    void (*start)(eio_listener_t *listener, uint32_t ping_interval_ms);
 } suite_t;
 
 static const suite_t suites[] = {{"protocol", suite_protocol},
@@ -19,26 +20,32 @@ static const suite_t suites[] = {{"protocol", suite_protocol},
                                  {"engine.io-client", suite_engineio_client}};
 
 typedef struct {
-    uint16_t port;
+    uint64_t port;
+    uint64_t ping_interval_ms; /* 0 = the suite's */
     const suite_t *suite;
 } options_t;
+
+static const suite_t *find_suite(const char *name) {
+    for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++) {
+        if (strcmp(name, suites[i].name) == 0)
+            return &suites[i];
+    }
+    return NULL;
+}
 
 static err_t parse_options(int argc, char **argv, options_t *options) {
     *options = (options_t){.suite = &suites[0]};
     for (int i = 1; i < argc; i += 2) {
-        uint64_t port;
-        const suite_t *suite = NULL;
-        for (size_t k = 0; i + 1 < argc && k < sizeof(suites) / sizeof(suites[0]); k++) {
-            if (strcmp(argv[i + 1], suites[k].name) == 0)
-                suite = &suites[k];
-        }
-        if (i + 1 < argc && strcmp(argv[i], "--port") == 0 &&
-            str_to_u64(str_from(argv[i + 1]), UINT16_MAX, &port) == OK)
-            options->port = (uint16_t)port;
-        else if (strcmp(argv[i], "--suite") == 0 && suite)
-            options->suite = suite;
-        else
-            return ERR_INVALID;
+        const char *value = i + 1 < argc ? argv[i + 1] : "";
+        err_t err = ERR_INVALID;
+        if (strcmp(argv[i], "--port") == 0)
+            err = str_to_u64(str_from(value), UINT16_MAX, &options->port);
+        else if (strcmp(argv[i], "--ping-interval") == 0)
+            err = str_to_u64(str_from(value), UINT32_MAX, &options->ping_interval_ms);
+        else if (strcmp(argv[i], "--suite") == 0 && (options->suite = find_suite(value)))
+            err = OK;
+        if (err != OK)
+            return err;
     }
     return OK;
 }
@@ -53,20 +60,20 @@ int main(int argc, char **argv) {
     options_t options;
     if (parse_options(argc, argv, &options) != OK) {
         fprintf(stderr,
-                "usage: %s [--port N] [--suite protocol|socket.io-client|"
-                "engine.io-client]\n",
+                "usage: %s [--port N] [--suite protocol|socket.io-client|engine.io-client] "
+                "[--ping-interval MS]\n",
                 argv[0]);
         return 2;
     }
     uv_loop_t loop;
     uv_signal_t sigterm;
     eio_listener_t *listener;
-    eio_listener_options_t listen = {.host = "0.0.0.0", .port = options.port};
+    eio_listener_options_t listen = {.host = "0.0.0.0", .port = (uint16_t)options.port};
     if (uv_loop_init(&loop) != 0 || eio_listener_new(&loop, &listen, &listener) != OK) {
-        fprintf(stderr, "can't listen on port %u\n", options.port);
+        fprintf(stderr, "can't listen on port %d\n", (int)options.port);
         return 1;
     }
-    options.suite->start(listener);
+    options.suite->start(listener, (uint32_t)options.ping_interval_ms);
     uv_signal_init(&loop, &sigterm);
     sigterm.data = listener;
     uv_signal_start(&sigterm, on_signal, SIGTERM);

@@ -28,8 +28,14 @@ export async function startProgram(program, args) {
   return { port, pid: child.pid, url: `http://127.0.0.1:${port}` };
 }
 
-export function startServer(suite = "protocol") {
-  return startProgram(process.env.CONFORMANCE_SERVER, ["--port", "0", "--suite", suite]);
+export function startServer(suite = "protocol", ...options) {
+  return startProgram(process.env.CONFORMANCE_SERVER, ["--port", "0", "--suite", suite, ...options]);
+}
+
+// A server whose heartbeat doesn't matter, so that a busy machine ends no session of a test that
+// answers no pings.
+export function startPatientServer(suite = "protocol") {
+  return startServer(suite, "--ping-interval", "60000");
 }
 
 // ---- HTTP by hand ----

@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { afterEach, describe, it } from "node:test";
 
-import { Connection, MAX_PAYLOAD, PollingSession, RawWebSocket, checkAlive, frame, joined, request, startServer } from "./harness.mjs";
+import { Connection, MAX_PAYLOAD, PollingSession, RawWebSocket, checkAlive, frame, joined, request, startPatientServer } from "./harness.mjs";
 
-const { port, pid } = await startServer();
-const without_cors = await startServer("socket.io-client");
+const { port, pid } = await startPatientServer();
+const without_cors = await startPatientServer("socket.io-client");
 
 afterEach(() => checkAlive(port));
 
@@ -318,6 +318,17 @@ describe("published vulnerabilities", () => {
 });
 
 describe("a client that doesn't read", () => {
+  it("gets everything in order when it reads in time", async () => {
+    const socket = await joined(port);
+    const text = "x".repeat(100000);
+    socket.socket.pause();
+    for (let i = 0; i < 30; i++) socket.send(`42["message",${i},"${text}"]`);
+    await checkAlive(port);
+    socket.socket.resume();
+    for (let i = 0; i < 30; i++) assert.equal(await socket.message(), `42["message-back",${i},"${text}"]`);
+    socket.destroy();
+  });
+
   it("is disconnected, and the memory comes back", async () => {
     const socket = await joined(port);
     socket.socket.pause();

@@ -4,10 +4,10 @@ import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { Connection, PollingSession, RawWebSocket, checkAlive, frame, request, requestText, startServer } from "./harness.mjs";
+import { Connection, PollingSession, RawWebSocket, checkAlive, frame, request, requestText, startPatientServer } from "./harness.mjs";
 
 const PATH = "/engine.io/";
-const { port, pid } = await startServer();
+const { port, pid } = await startPatientServer();
 
 // Milliseconds of processor time the server has used.
 function processorTime() {
@@ -53,8 +53,11 @@ describe("one connection for many requests", () => {
     const session = await PollingSession.open(port, PATH);
     const connection = new Connection(port);
     connection.write(requestText("GET", session.target) + requestText("POST", session.target, { body: "4later" }));
-    assert.equal((await connection.response()).body, "2");
+    await sleep(20);
+    assert.equal((await session.post("4first")).body, "ok");
+    assert.equal((await connection.response()).body, "4first");
     assert.equal((await connection.response()).body, "ok");
+    assert.deepEqual(await session.packets(1), ["4later"]);
     connection.destroy();
   });
 

@@ -302,8 +302,10 @@ static void on_foo_event(void *arg, sio_socket_t *socket, const sio_event_t *eve
         reply_id(event);
 }
 
-void suite_socketio_client(eio_listener_t *listener) {
-    sio_options_t options = {.engine = {.ping_interval_ms = 2000, .on_request = delay_handshake}};
+void suite_socketio_client(eio_listener_t *listener, uint32_t ping_interval_ms) {
+    sio_options_t options = {
+        .engine = {.ping_interval_ms = ping_interval_ms ? ping_interval_ms : 2000,
+                   .on_request = delay_handshake}};
     sio_server_t *server = sio_server_new(listener, &options);
     sio_namespace(server, "/",
                   &(sio_handlers_t){.on_connect = connect_main,
