@@ -44,7 +44,7 @@ batches_t *batches_new(const batch_limits_t *limits) {
     ASSERT(limits->rows > 0);
     batches_t *self = xcalloc(1, sizeof(*self));
     self->limits = *limits;
-    self->run = xcalloc(limits->rows, sizeof(*self->run));
+    self->run = xcalloc(limits->rows, sizeof(job_t *));
     return self;
 }
 
@@ -93,15 +93,15 @@ static room_t *make_room(batches_t *self, str_t name) {
 
 /* Puts a job among the waiting of its room, by order of arrival. */
 static void enqueue(batches_t *self, room_t *room, job_t *job) {
-    job_t *after = room->waiting ? room->waiting->prev : NULL; /* the last */
-    if (!after || after->order < job->order) {
-        DL_APPEND(room->waiting, job);
-    } else {
-        job_t *before = room->waiting;
-        while (before->order < job->order)
-            before = before->next;
+    job_t *before = room->waiting;
+    if (before && before->prev->order < job->order) /* the last; as a rule */
+        before = NULL;
+    while (before && before->order < job->order)
+        before = before->next;
+    if (before)
         DL_PREPEND_ELEM(room->waiting, before, job);
-    }
+    else
+        DL_APPEND(room->waiting, job);
     if (!job->unsure)
         deadline_add(&self->deadlines, &job->deadline, job->deadline.at_ms);
 }

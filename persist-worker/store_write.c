@@ -129,7 +129,7 @@ static void add_direct(db_script_t *script, job_t *const *jobs, size_t n) {
 
 /* Makes the direct conversations that a message is for and that aren't known. */
 static void script_direct(const batch_t *batch, store_known_t *known, db_script_t *script) {
-    job_t **jobs = xcalloc(batch->n, sizeof(*jobs));
+    job_t **jobs = xcalloc(batch->n, sizeof(job_t *));
     size_t n = 0, distinct = 0;
     for (size_t i = 0; i < batch->n; i++) {
         job_t *job = batch->jobs[i];
@@ -140,7 +140,7 @@ static void script_direct(const batch_t *batch, store_known_t *known, db_script_
             jobs[n++] = job;
     }
     if (n > 0)
-        qsort(jobs, n, sizeof(*jobs), compare_rooms);
+        qsort(jobs, n, sizeof(job_t *), compare_rooms);
     for (size_t i = 0; i < n; i++) {
         if (i == 0 || !str_eq(jobs[i]->envelope.room, jobs[i - 1]->envelope.room))
             jobs[distinct++] = jobs[i];
