@@ -46,6 +46,7 @@ class Part:
     preset: str = "dev"
     labels: tuple = ()
     jobs: str = JOBS
+    packages: tuple = ()  # further sections of packages.txt
     besides: tuple = ()  # functions that return a Count
 
 
@@ -109,7 +110,8 @@ PARTS = {
     "protocol": Part("Socket.IO as the published suites want it", labels=("protocol",)),
     "asan": Part("unit, protocol and integration under ASan and UBSan", preset="asan",
                  labels=("unit", "protocol", "integration")),
-    "browser": Part("the page in Chromium", labels=("browser",), besides=(run_page_tests,)),
+    "browser": Part("the page in Chromium", labels=("browser",), packages=("browser",),
+                    besides=(run_page_tests,)),
     "chaos": Part("services killed and frozen under load", preset="release", labels=("chaos",),
                   jobs="1"),
     "tidy": Part("clang-tidy", besides=(run_tidy,)),
@@ -130,10 +132,6 @@ def test_environment():
     return {name: value for name, value in os.environ.items() if name not in OWN_VARIABLES}
 
 
-def has_page():
-    return bool(packages.npm_folders("web"))
-
-
 class Run:
     """One `./parley test`: which presets are built, and what each part came to."""
 
@@ -143,8 +141,8 @@ class Run:
         self.results = {}  # part => (Count, seconds)
 
     def install(self):
-        packages.ensure_debian("build", "run", "node", "test",
-                               *(("browser",) if has_page() else ()))
+        sections = {section for part in self.parts for section in PARTS[part].packages}
+        packages.ensure_debian("build", "run", "node", "test", *sections)
         for path in sorted((ROOT / "tests").rglob("package-lock.json")):
             if "node_modules" not in path.parts:
                 packages.ensure_npm(path.parent)
