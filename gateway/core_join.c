@@ -119,12 +119,15 @@ void core_leave_event(gateway_core_t *self, session_t *session, const event_payl
 
 /* ---- the answer ---- */
 
-/* The broker keeps the membership if a later JOIN of the same socket is under way, and so do we. */
+/* The broker keeps the membership if a later JOIN of the same socket is under way, and so do we; but
+ * to the client it begins anew with that one's answer. */
 static void fail_join(join_t *join, const core_failure_t *failure) {
     gateway_core_t *self = join->request.core;
     member_t *member = join->member;
     core_question_t question = question_of(join);
     bool latest = join->number == member->last_join;
+    if (join->number > member->placed_by)
+        member->placed = false;
     core_fail(self, &question, failure);
     end_join(join);
     if (latest)
@@ -157,6 +160,8 @@ static void settle_member(join_t *join, const proto_conversation_t *conversation
         .last_returned = n ? conversation->seqs.items[n - 1] : 0,
         .reset = conversation->reset,
     };
+    if (join->number > member->placed_by)
+        member->placed_by = join->number;
     end_join(join);
     if (conversation->truncated) {
         core_failure_t why = core_failure(CODE_CONFLICT, left_meanwhile);

@@ -34,6 +34,7 @@ struct member {
     member_t *session_prev, *session_next; /* in session->members */
     member_t *bucket_next;                 /* (room, session) => member */
     uint32_t last_join;                    /* numbers its joins */
+    uint32_t placed_by;                    /* the number of the one answered last */
     uint16_t own_count, own_capacity;
     bool placed;      /* `last` means something: a JOIN was answered */
     bool unconfirmed; /* REJOIN is unanswered */

@@ -1,0 +1,484 @@
+#include "gateway_world_broker.h"
+
+#include "common/ids.h"
+#include "gateway_world_clients.h"
+
+enum { GROUP = WORLD_ROOMS - 1, TOKEN_LASTS_MS = 1000000000 };
+
+/* ---- the wire ---- */
+
+/* Sends self->body in this envelope. */
+static void send(world_t *self, envelope_t envelope) {
+    strbuf_t frame = {0};
+    ASSERT(self->wire_count < WORLD_QUEUE);
+    envelope.body = strbuf_str(&self->body);
+    envelope_encode(&envelope, &frame);
+    world_frame_t *sent = &self->wire[self->wire_count++];
+    size_t n = frame.n;
+    sent->frame = strbuf_detach(&frame);
+    ASSERT(envelope_decode((str_t){sent->frame, n}, &sent->envelope) == OK);
+    strbuf_clear(&self->body);
+}
+
+static world_request_t take_pending(world_t *self, size_t index) {
+    world_request_t taken = self->requests[index];
+    self->pending_count--;
+    if (!taken.taken)
+        self->request_count--;
+    memmove(&self->requests[index], &self->requests[index + 1],
+            (self->pending_count - index) * sizeof(taken));
+    free(taken.body);
+    return taken;
+}
+
+static size_t find_pending(const world_t *self, uint64_t id) {
+    size_t i = 0;
+    while (i < self->pending_count && self->requests[i].id != id)
+        i++;
+    return i;
+}
+
+static void reply(world_t *self, const world_request_t *request, uint16_t type, code_t code) {
+    send(self, (envelope_t){.flags = ENVELOPE_REPLY,
+                            .type = type,
+                            .code = (uint16_t)code,
+                            .request_id = request->id});
+}
+
+static void reply_done(world_t *self, const world_request_t *request) {
+    proto_done_encode(&(proto_done_t){0}, &self->body);
+    reply(self, request, MSG_DONE, CODE_OK);
+}
+
+static void reply_error(world_t *self, const world_request_t *request, code_t code) {
+    proto_error_encode(&(proto_error_t){0}, &self->body);
+    reply(self, request, MSG_ERROR, code);
+}
+
+void broker_deliver(world_t *self) {
+    if (self->wire_count == 0)
+        return;
+    world_frame_t frame = self->wire[0];
+    self->wire_count--;
+    memmove(&self->wire[0], &self->wire[1], self->wire_count * sizeof(frame));
+    if (frame.envelope.flags & ENVELOPE_REPLY) {
+        size_t at = find_pending(self, frame.envelope.request_id);
+        ASSERT(at < self->pending_count);
+        world_request_t request = take_pending(self, at);
+        if (request.on_reply)
+            request.on_reply(request.arg, OK, &frame.envelope);
+    } else {
+        gateway_core_deliver(self->core, 0, &frame.envelope);
+    }
+    free(frame.frame);
+}
+
+/* What was sent is on its way to the broker, whether somebody waits for the answer or not. */
+static void forget(world_t *self, size_t at) {
+    if (self->up)
+        self->requests[at].on_reply = NULL;
+    else
+        take_pending(self, at);
+}
+
+void broker_forget(world_t *self, uint64_t id) {
+    size_t at = find_pending(self, id);
+    ASSERT(at < self->pending_count && self->requests[at].on_reply);
+    forget(self, at);
+}
+
+void broker_time_out(world_t *self, size_t which) {
+    if (self->pending_count == 0)
+        return;
+    size_t at = which % self->pending_count;
+    world_request_t request = self->requests[at];
+    if (!request.on_reply)
+        return;
+    forget(self, at);
+    request.on_reply(request.arg, ERR_TIMEOUT, NULL);
+}
+
+/* ---- memberships ---- */
+
+static size_t find_member(const world_t *self, uint64_t session, int room) {
+    size_t i = 0;
+    while (i < self->member_count &&
+           (self->members[i].session != session || self->members[i].room != room))
+        i++;
+    return i;
+}
+
+static void add_member(world_t *self, uint64_t session, int room, size_t user) {
+    if (find_member(self, session, room) < self->member_count)
+        return;
+    ASSERT(self->member_count < WORLD_MEMBERS);
+    self->members[self->member_count++] = (world_member_t){session, room, (uint8_t)user};
+}
+
+static void remove_member(world_t *self, uint64_t session, int room) {
+    size_t at = find_member(self, session, room);
+    if (at < self->member_count)
+        self->members[at] = self->members[--self->member_count];
+}
+
+static bool has_members(const world_t *self, int room) {
+    for (size_t i = 0; i < self->member_count; i++) {
+        if (self->members[i].room == room)
+            return true;
+    }
+    return false;
+}
+
+void broker_check_memberships(const world_t *self) {
+    gateway_figures_t figures = gateway_core_figures(self->core);
+    ASSERT(self->member_count == figures.members + figures.sessions);
+}
+
+static int room_index(const char *name) {
+    size_t room = world_room_of(name);
+    return room < WORLD_ROOMS ? (int)room : -1;
+}
+
+/* ---- the store ---- */
+
+static void write_message(const world_t *self, size_t room, uint64_t seq, char text_out[128]) {
+    const world_message_t *message = &self->rooms[room].messages[seq - 1];
+    snprintf(text_out, 128,
+             "{\"conversationId\":\"%s\",\"seq\":%d,\"senderId\":\"%s\",\"clientId\":\"k%u\"}",
+             world_rooms[room], (int)seq, world_users[message->sender], message->client_id);
+}
+
+/* Its seq; a second try gets the first one's. */
+static uint64_t store(world_t *self, size_t room, world_message_t message) {
+    world_room_t *target = &self->rooms[room];
+    for (size_t i = 0; i < target->n; i++) {
+        if (target->messages[i].sender == message.sender &&
+            target->messages[i].client_id == message.client_id)
+            return i + 1;
+    }
+    ASSERT(target->n < WORLD_MESSAGES);
+    target->messages[target->n++] = message;
+    self->figures.stored++;
+    return target->n;
+}
+
+static void fan_out(world_t *self, size_t room, uint64_t seq) {
+    char text[128];
+    if (seq <= self->rooms[room].fanned_out)
+        return;
+    self->rooms[room].fanned_out = seq;
+    if (!has_members(self, (int)room))
+        return;
+    write_message(self, room, seq, text);
+    proto_new_message_encode(&(proto_new_message_t){.seq = seq, .message = str_from(text)},
+                             &self->body);
+    send(self,
+         (envelope_t){.type = MSG_NEW_MESSAGE,
+                      .room = str_from(world_rooms[room]),
+                      .user = str_from(world_users[self->rooms[room].messages[seq - 1].sender])});
+}
+
+void broker_store_from_elsewhere(world_t *self, size_t room, bool unheard) {
+    uint8_t sender = room == 1 ? 2 : 1;
+    if (self->rooms[room].n + 20 > WORLD_MESSAGES)
+        return;
+    uint64_t seq =
+        store(self, room, (world_message_t){.sender = sender, .client_id = ++self->last_client_id});
+    if (self->up && !unheard)
+        fan_out(self, room, seq);
+}
+
+void broker_repeat_fact(world_t *self, size_t room) {
+    if (self->up && self->rooms[room].n > 0)
+        fan_out(self, room, self->rooms[room].n);
+}
+
+/* ---- requests ---- */
+
+static void take_send(world_t *self, const world_request_t *request, size_t user) {
+    proto_send_t body;
+    char text[128];
+    size_t room = world_room_of(request->room);
+    ASSERT(proto_send_decode((str_t){request->body, request->body_bytes}, self->arena, &body) ==
+           OK);
+    if (!world_has_right(self, user, room)) {
+        reply_error(self, request, CODE_FORBIDDEN);
+        return;
+    }
+    uint64_t client_id = 0;
+    ASSERT(str_to_u64(str_from_offset(body.client_id, 1), UINT32_MAX, &client_id) == OK);
+    uint64_t seq = store(
+        self, room, (world_message_t){.sender = (uint8_t)user, .client_id = (uint32_t)client_id});
+    write_message(self, room, seq, text);
+    proto_stored_encode(&(proto_stored_t){.seq = seq, .message = str_from(text)}, &self->body);
+    reply(self, request, MSG_STORED, CODE_OK);
+    fan_out(self, room, seq);
+}
+
+static void take_join(world_t *self, world_request_t *request, size_t user) {
+    size_t room = world_room_of(request->room);
+    if (!world_has_right(self, user, room)) {
+        remove_member(self, request->session, (int)room);
+        reply_error(self, request, CODE_FORBIDDEN);
+        return;
+    }
+    add_member(self, request->session, (int)room, user);
+    self->reads[self->read_count++] = request->id;
+}
+
+static void take_rejoin(world_t *self, const world_request_t *request) {
+    proto_rejoin_t body;
+    uint64_t refused[WORLD_SOCKETS];
+    size_t n = 0;
+    int room = room_index(request->room);
+    ASSERT(proto_rejoin_decode((str_t){request->body, request->body_bytes}, self->arena, &body) ==
+           OK);
+    for (size_t i = 0; i < body.sessions.n; i++) {
+        char *name = str_dup(body.users.items[i]);
+        size_t user = world_user_of(name);
+        free(name);
+        if (room < 0 || world_has_right(self, user, (size_t)room))
+            add_member(self, body.sessions.items[i], room, user);
+        else
+            refused[n++] = body.sessions.items[i];
+    }
+    proto_rejoined_encode(&(proto_rejoined_t){.refused = {refused, n}}, &self->body);
+    reply(self, request, MSG_REJOINED, CODE_OK);
+}
+
+static void take_verify(world_t *self, const world_request_t *request) {
+    proto_auth_verify_t body;
+    ASSERT(proto_auth_verify_decode((str_t){request->body, request->body_bytes}, self->arena,
+                                    &body) == OK);
+    proto_identity_encode(
+        &(proto_identity_t){.user_id = body.token, .expires_at_ms = TOKEN_LASTS_MS}, &self->body);
+    reply(self, request, MSG_IDENTITY, CODE_OK);
+}
+
+static void take_watch(world_t *self, const world_request_t *request) {
+    proto_watch_t body;
+    uint64_t zeros[16] = {0};
+    ASSERT(proto_watch_decode((str_t){request->body, request->body_bytes}, self->arena, &body) ==
+           OK);
+    ASSERT(body.users.n <= 16);
+    proto_presences_encode(&(proto_presences_t){.users = body.users,
+                                                .online = {zeros, body.users.n},
+                                                .last_seen_ms = {zeros, body.users.n}},
+                           &self->body);
+    reply(self, request, MSG_PRESENCES, CODE_OK);
+}
+
+static void take_told(world_t *self, const world_request_t *told, size_t user) {
+    if (told->type == MSG_LEAVE)
+        remove_member(self, told->session, room_index(told->room));
+    else if (told->type == MSG_SUBSCRIBE)
+        add_member(self, told->session, -1, user);
+}
+
+void broker_take_request(world_t *self) {
+    size_t at = 0;
+    if (!self->up || self->request_count == 0)
+        return;
+    while (self->requests[at].taken)
+        at++;
+    world_request_t *request = &self->requests[at];
+    size_t user = world_user_of(request->user);
+    if (request->id == 0) {
+        take_told(self, request, user);
+        take_pending(self, at);
+        return;
+    }
+    request->taken = true;
+    self->request_count--;
+    if (request->type == MSG_SEND)
+        take_send(self, request, user);
+    else if (request->type == MSG_JOIN)
+        take_join(self, request, user);
+    else if (request->type == MSG_REJOIN)
+        take_rejoin(self, request);
+    else if (request->type == MSG_AUTH_VERIFY)
+        take_verify(self, request);
+    else if (request->type == MSG_WATCH)
+        take_watch(self, request);
+    else if (request->type == MSG_HISTORY || request->type == MSG_HEADS)
+        self->reads[self->read_count++] = request->id;
+    else
+        reply_done(self, request);
+}
+
+/* ---- reads ---- */
+
+typedef struct {
+    char texts[WORLD_PAGE][128];
+    str_t messages[WORLD_PAGE];
+    uint64_t seqs[WORLD_PAGE];
+    size_t n;
+} page_t;
+
+static void read_page(const world_t *self, size_t room, uint64_t after, page_t *page_out) {
+    page_out->n = 0;
+    for (uint64_t seq = after + 1; seq <= self->rooms[room].n && page_out->n < WORLD_PAGE; seq++) {
+        write_message(self, room, seq, page_out->texts[page_out->n]);
+        page_out->messages[page_out->n] = str_from(page_out->texts[page_out->n]);
+        page_out->seqs[page_out->n++] = seq;
+    }
+}
+
+static void read_join(world_t *self, const world_request_t *request) {
+    static const str_t ids[] = {{"a", 1}, {"b", 1}};
+    proto_join_t body;
+    page_t page = {.n = 0};
+    size_t room = world_room_of(request->room);
+    if (!world_has_right(self, world_user_of(request->user), room)) {
+        remove_member(self, request->session, (int)room);
+        reply_error(self, request, CODE_FORBIDDEN);
+        return;
+    }
+    ASSERT(proto_join_decode((str_t){request->body, request->body_bytes}, self->arena, &body) ==
+           OK);
+    if (PROTO_HAS(&body, 1))
+        read_page(self, room, body.after, &page);
+    proto_conversation_t told = {.conversation = STR("{}"),
+                                 .participants = STR("[{},{}]"),
+                                 .participant_ids = {ids, 2},
+                                 .head_seq = self->rooms[room].n,
+                                 .generation = STR("g"),
+                                 .messages = {page.messages, page.n},
+                                 .seqs = {page.seqs, page.n},
+                                 .truncated = page.n == WORLD_PAGE &&
+                                              page.seqs[page.n - 1] < self->rooms[room].n};
+    proto_conversation_encode(&told, &self->body);
+    reply(self, request, MSG_CONVERSATION, CODE_OK);
+}
+
+static void read_history(world_t *self, const world_request_t *request) {
+    proto_history_t body;
+    page_t page;
+    size_t room = world_room_of(request->room);
+    ASSERT(proto_history_decode((str_t){request->body, request->body_bytes}, self->arena, &body) ==
+           OK);
+    read_page(self, room, body.after, &page);
+    proto_messages_encode(&(proto_messages_t){.messages = {page.messages, page.n},
+                                              .seqs = {page.seqs, page.n},
+                                              .head_seq = self->rooms[room].n},
+                          &self->body);
+    reply(self, request, MSG_MESSAGES, CODE_OK);
+}
+
+static void read_heads(world_t *self, const world_request_t *request) {
+    proto_heads_t body;
+    uint64_t seqs[WORLD_ROOMS];
+    ASSERT(proto_heads_decode((str_t){request->body, request->body_bytes}, self->arena, &body) ==
+           OK);
+    for (size_t i = 0; i < body.rooms.n; i++) {
+        char *name = str_dup(body.rooms.items[i]);
+        seqs[i] = self->rooms[world_room_of(name)].n;
+        free(name);
+    }
+    proto_head_seqs_encode(
+        &(proto_head_seqs_t){.seqs = {seqs, body.rooms.n}, .generation = STR("g")}, &self->body);
+    reply(self, request, MSG_HEAD_SEQS, CODE_OK);
+}
+
+void broker_do_read(world_t *self, size_t which) {
+    if (self->read_count == 0)
+        return;
+    which %= self->read_count;
+    size_t at = find_pending(self, self->reads[which]);
+    ASSERT(at < self->pending_count);
+    self->read_count--;
+    memmove(&self->reads[which], &self->reads[which + 1],
+            (self->read_count - which) * sizeof(self->reads[0]));
+    const world_request_t *request = &self->requests[at];
+    if (request->type == MSG_JOIN)
+        read_join(self, request);
+    else if (request->type == MSG_HISTORY)
+        read_history(self, request);
+    else
+        read_heads(self, request);
+}
+
+/* ---- rights ---- */
+
+void broker_expel(world_t *self, size_t user) {
+    str_t users[] = {str_from(world_users[user])};
+    if (user == 0 || !self->up || !self->in_group[user])
+        return;
+    self->in_group[user] = false;
+    self->expelled_at[user] = self->rooms[GROUP].n;
+    self->figures.expelled++;
+    for (size_t i = 0; i < self->member_count;) {
+        if (self->members[i].room == GROUP && self->members[i].user == user)
+            self->members[i] = self->members[--self->member_count];
+        else
+            i++;
+    }
+    proto_expel_encode(&(proto_expel_t){.users = {users, 1}}, &self->body);
+    send(self, (envelope_t){.type = MSG_EXPEL, .room = str_from(world_rooms[GROUP])});
+    char payload[100], room[32];
+    snprintf(payload, sizeof(payload), "{\"conversationId\":\"%s\"}", world_rooms[GROUP]);
+    snprintf(room, sizeof(room), "user_%s", world_users[user]);
+    proto_user_event_encode(&(proto_user_event_t){.event = STR("conversation_removed"),
+                                                  .conversation_id = str_from(world_rooms[GROUP]),
+                                                  .payload = str_from(payload)},
+                            &self->body);
+    send(self, (envelope_t){.type = MSG_USER_EVENT, .room = str_from(room)});
+}
+
+/* ---- up and down ---- */
+
+static void reverse(world_request_t *requests, size_t n) {
+    for (size_t i = 0; i < n / 2; i++) {
+        world_request_t held = requests[i];
+        requests[i] = requests[n - 1 - i];
+        requests[n - 1 - i] = held;
+    }
+}
+
+/* What the gateway sends when the link comes up goes before the requests that are repeated. */
+void broker_up(world_t *self) {
+    size_t repeated = self->pending_count;
+    self->up = true;
+    gateway_core_up(self->core, 0);
+    reverse(self->requests, repeated);
+    reverse(self->requests + repeated, self->pending_count - repeated);
+    reverse(self->requests, self->pending_count);
+    for (size_t i = 0; i < self->pending_count; i++)
+        self->requests[i].sent = true;
+}
+
+static void lose_wire(world_t *self) {
+    for (size_t i = 0; i < self->wire_count; i++)
+        free(self->wire[i].frame);
+    self->wire_count = 0;
+}
+
+void broker_down(world_t *self) {
+    self->figures.restarts++;
+    self->up = false;
+    lose_wire(self);
+    self->read_count = 0;
+    self->member_count = 0;
+    for (size_t i = 0; i < WORLD_ROOMS; i++)
+        self->rooms[i].fanned_out = 0;
+    for (size_t i = 0; i < self->pending_count;) {
+        world_request_t *request = &self->requests[i];
+        if (!request->on_reply || (request->link_bound && request->sent)) {
+            world_request_t ended = take_pending(self, i);
+            if (ended.on_reply)
+                ended.on_reply(ended.arg, ERR_CLOSED, NULL);
+            i = 0;
+            continue;
+        }
+        self->request_count += request->taken;
+        request->taken = request->sent = false;
+        i++;
+    }
+    gateway_core_down(self->core, 0);
+}
+
+void broker_fini(world_t *self) {
+    lose_wire(self);
+    while (self->pending_count)
+        take_pending(self, 0);
+}
