@@ -160,7 +160,7 @@ class Run:
         return self.built.get(preset, True)
 
     def build_all(self):
-        presets = {PARTS[part].preset for part in self.parts if PARTS[part].preset}
+        presets = {PARTS[part].preset for part in DEFAULT_PARTS if PARTS[part].preset}
         failed = [preset for preset in sorted(presets) if not self.build(preset)]
         return Count(failed=len(failed))
 
