@@ -1,7 +1,7 @@
 #include "gateway/gateway_config.h"
 
-#include "gateway/origins.h"
-#include "gateway/proxies.h"
+#include "common/client_address.h"
+#include "common/cors.h"
 
 /* Rates and bursts are bounded by what a bucket can count. */
 enum { RATE_MAX = 1000000, HOUR_MS = 3600000 };
@@ -23,11 +23,11 @@ static const config_option_t options[] = {
     {CONFIG_FIELD(gateway_config_t, listen), .variable = "LISTEN", .kind = CONFIG_ENDPOINT,
      .fallback = "127.0.0.1:5010", .doc = "Where clients, or the edge in front, connect to."},
     {CONFIG_FIELD(gateway_config_t, frontend_url), .variable = "FRONTEND_URL", .kind = CONFIG_LIST,
-     .max = 64, .check = origins_is_origin, .allowed = "http(s)://host[:port], or *",
+     .max = 64, .check = cors_is_configurable, .allowed = "http(s)://host[:port], or *",
      .doc = "Origins of web pages that may connect, besides the gateway's own host."},
     {CONFIG_FIELD(gateway_config_t, trusted_proxies), .variable = "TRUSTED_PROXIES",
-     .kind = CONFIG_LIST, .max = 64, .fallback = "127.0.0.0/8,::1", .check = proxies_is_network,
-     .allowed = "addresses or networks, as 10.0.0.0/8",
+     .kind = CONFIG_LIST, .max = 64, .fallback = "127.0.0.0/8,::1",
+     .check = client_network_is_valid, .allowed = "addresses or networks, as 10.0.0.0/8",
      .doc = "Proxies whose X-Forwarded-For is believed."},
     {CONFIG_FIELD(gateway_config_t, rate_limit), .variable = "RATE_LIMIT", .kind = CONFIG_BOOL,
      .fallback = "on",

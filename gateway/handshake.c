@@ -1,13 +1,15 @@
 #include "gateway/handshake.h"
 
+#include "common/cors.h"
 #include "gateway/gateway_metrics.h"
-#include "gateway/origins.h"
 
 enum { ADDRESSES_MAX = 100000 }; /* whose rate of connections is remembered */
 
 struct handshake {
     const char **origins;
-    proxies_t *proxies;
+    cors_t cors;
+    client_network_t *proxies; /* whose X-Forwarded-For is believed */
+    size_t proxies_n;
     ratelimit_table_t *rates; /* NULL: no limit */
     metrics_t *metrics;
 };
@@ -26,7 +28,12 @@ handshake_t *handshake_new(const gateway_config_t *config, metrics_t *metrics) {
     self->origins = xcalloc(config->frontend_url.n + 1, sizeof(*self->origins));
     for (size_t i = 0; i < config->frontend_url.n; i++)
         self->origins[i] = without_slash(config->frontend_url.items[i]);
-    self->proxies = proxies_new(config->trusted_proxies.items, config->trusted_proxies.n);
+    self->cors = (cors_t){self->origins, config->frontend_url.n};
+    self->proxies_n = config->trusted_proxies.n;
+    self->proxies = xcalloc(self->proxies_n, sizeof(*self->proxies));
+    for (size_t i = 0; i < self->proxies_n; i++)
+        ASSERT(client_network_parse(str_from(config->trusted_proxies.items[i]),
+                                    &self->proxies[i]) == OK);
     if (config->rate_limit)
         self->rates = ratelimit_table_new(&rate, ADDRESSES_MAX);
     self->metrics = metrics;
@@ -41,7 +48,7 @@ void handshake_free(handshake_t **self_in) {
     for (size_t i = 0; self->origins[i]; i++)
         free((char *)(uintptr_t)self->origins[i]);
     free(self->origins);
-    proxies_free(&self->proxies);
+    free(self->proxies);
     ratelimit_table_free(&self->rates);
     free(self);
 }
@@ -50,13 +57,24 @@ const char *const *handshake_origins(const handshake_t *self) {
     return self->origins;
 }
 
+/* What connections of one client are counted by; nothing for a peer that has no address. */
+static void write_client_key(const handshake_t *self, const eio_request_t *request,
+                             char key_out[CLIENT_ADDRESS_TEXT]) {
+    client_address_t address;
+    if (client_address_parse(eio_request_peer(request), &address) != OK)
+        return;
+    address = client_address_resolve(&address, eio_request_header(request, "x-forwarded-for"),
+                                     self->proxies, self->proxies_n);
+    address = client_address_subscriber(&address);
+    client_address_format(&address, key_out);
+}
+
 bool handshake_may_connect(handshake_t *self, const eio_request_t *request, int64_t now_ms,
-                           char key_out[PROXIES_KEY_TEXT]) {
+                           char key_out[CLIENT_ADDRESS_TEXT]) {
     int64_t retry_after_ms = 0;
     key_out[0] = '\0';
     if (request)
-        proxies_client_key(self->proxies, eio_request_peer(request),
-                           eio_request_header(request, "x-forwarded-for"), key_out);
+        write_client_key(self, request, key_out);
     if (!self->rates ||
         ratelimit_table_take(self->rates, str_from(key_out), 1, now_ms, &retry_after_ms))
         return true;
@@ -66,10 +84,10 @@ bool handshake_may_connect(handshake_t *self, const eio_request_t *request, int6
 
 void handshake_judge(handshake_t *self, const eio_request_t *request, eio_verdict_t *verdict,
                      int64_t now_ms) {
-    char key[PROXIES_KEY_TEXT];
+    char key[CLIENT_ADDRESS_TEXT];
     verdict->allow = false;
-    if (!origins_allow(self->origins, eio_request_header(request, "origin"),
-                       eio_request_header(request, "host")))
+    if (cors_check(&self->cors, eio_request_header(request, "origin"),
+                   eio_request_header(request, "host")) == CORS_FOREIGN)
         verdict->message = STR("Origin not allowed");
     else if (!handshake_may_connect(self, request, now_ms, key))
         verdict->message = STR("Too many connections");

@@ -1,8 +1,8 @@
 /* Who may open a connection: the Origin check, the client's address, and how often one may come. */
 #pragma once
 
+#include "common/client_address.h"
 #include "gateway/gateway_config.h"
-#include "gateway/proxies.h"
 #include "gateway/socketio/engineio.h"
 
 typedef struct handshake handshake_t;
@@ -20,4 +20,4 @@ void handshake_judge(handshake_t *self, const eio_request_t *request, eio_verdic
 /* Whether this client may present a token now; its key for connection limits in any case.
  * `request` NULL: it has gone. */
 bool handshake_may_connect(handshake_t *self, const eio_request_t *request, int64_t now_ms,
-                           char key_out[PROXIES_KEY_TEXT]);
+                           char key_out[CLIENT_ADDRESS_TEXT]);

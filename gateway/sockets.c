@@ -27,7 +27,7 @@ static void refuse_flood(sio_connect_t *connect) {
 static void on_connect(void *arg, sio_connect_t *connect) {
     sockets_t *self = arg;
     const eio_request_t *request = sio_connect_request(connect);
-    char key[PROXIES_KEY_TEXT];
+    char key[CLIENT_ADDRESS_TEXT];
     json_doc_t *doc = NULL;
     if (!handshake_may_connect(self->handshake, request, clock_now_ms(), key)) {
         refuse_flood(connect);

@@ -3,7 +3,7 @@
 
 #include <stdbool.h>
 
-#include "rest/client_address.h"
+#include "common/client_address.h"
 
 typedef struct address_counts address_counts_t;
 

@@ -2,9 +2,9 @@
 #pragma once
 
 #include "common/bus_client.h"
+#include "common/client_address.h"
+#include "common/cors.h"
 #include "common/ids.h"
-#include "rest/client_address.h"
-#include "rest/cors.h"
 #include "rest/routes.h"
 #include "rest/static_files.h"
 #include "rest/trace_context.h"

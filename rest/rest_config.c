@@ -1,7 +1,7 @@
 #include "rest/rest_config.h"
 
-#include "rest/client_address.h"
-#include "rest/cors.h"
+#include "common/client_address.h"
+#include "common/cors.h"
 
 static const config_option_t options[] = {
     {CONFIG_FIELD(rest_config_t, listen), .variable = "LISTEN", .kind = CONFIG_ENDPOINT,

@@ -1,4 +1,4 @@
-#include "rest/cors.h"
+#include "common/cors.h"
 
 #include <strings.h>
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "rest/cors.h"
+#include "common/cors.h"
 
 static const char *const origins[] = {"https://app.example", "http://localhost:3000/"};
 static const cors_t listed = {origins, 2};

@@ -8,7 +8,7 @@
 
 #include <arpa/inet.h>
 
-#include "rest/client_address.h"
+#include "common/client_address.h"
 
 static client_address_t address(const char *text) {
     client_address_t parsed;
