@@ -67,6 +67,11 @@ static void on_refused(void *arg, const char *event, const char *detail,
                 log_str("peer", request ? eio_request_peer(request) : (str_t){0}));
 }
 
+static void on_bytes_refused(void *arg, const char *event, str_t peer) {
+    (void)arg;
+    log_refused("client_refused", log_text("what", event), log_str("peer", peer));
+}
+
 /* ---- life ---- */
 
 static sio_options_t server_options(sockets_t *self) {
@@ -102,6 +107,7 @@ static err_t listen_on(sockets_t *self) {
         /* A polling client has two connections at times. */
         .max_connections = (uint32_t)self->config.config->max_connections * 2,
         .on_get = self->config.on_get,
+        .on_refused = on_bytes_refused,
         .arg = self->config.ctx,
     };
     err_t err = eio_listener_new(self->config.loop, &options, &self->listener);

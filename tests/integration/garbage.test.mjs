@@ -44,6 +44,7 @@ test("garbage on the client's ports", async () => {
   for (const service of system.services)
     for (const bytes of garbage) await throwAt(service.environment.ADMIN_LISTEN, bytes);
   await system.ready();
+  await until("the gateway says so", () => system.gateways[0].log().includes("what=bad_http"));
 });
 
 test("garbage inside WebSocket and polling sessions", async () => {
