@@ -32,6 +32,24 @@ async function load(mode, ...options) {
   return JSON.parse(out);
 }
 
+/** Connects and joins, and measures what each session costs gateway and broker in bytes. */
+async function memoryPerSession(connections) {
+  const watched = [system.gateways[0], system.brokers[0]];
+  const before = watched.map(memory);
+  const child = spawn(
+    join(buildDir, "tests/load/parley_load"),
+    ["connect", "--server", system.gateways[0].environment.LISTEN, "--secret", system.secret,
+      "--connections", `${connections}`, "--hold", "3"],
+    { stdio: ["ignore", "pipe", "inherit"] },
+  );
+  const gone = once(child, "close");
+  await once(child.stdout, "data"); // the report: all have joined
+  const each = watched.map((service, i) => (memory(service) - before[i]) / connections);
+  const [code] = await gone;
+  if (code !== 0) process.exitCode = 1;
+  return each;
+}
+
 /** User-space memory that belongs to a process alone, in bytes. */
 function memory(service) {
   const rollup = readFileSync(`/proc/${service.process.pid}/smaps_rollup`, "utf8");
@@ -50,6 +68,7 @@ async function histogram(service, name) {
 const rows = [];
 const report = {};
 try {
+  const [gatewayBytes, brokerBytes] = await memoryPerSession(10_000);
   const few = await load("connect", "--connections", "200");
   const many = await load("connect", "--connections", "10000", "--no-join");
   const database = "parley_persist_batch_seconds";
@@ -59,14 +78,15 @@ try {
   const typing = await load("typing", "--connections", "200", "--rate", "500", "--seconds", SECONDS);
   const faster = await load("chat", "--connections", "200", "--rate", "2000", "--seconds", SECONDS);
   const write = ((after.sum - before.sum) / (after.count - before.count)) * 1000;
-  Object.assign(report, { few, many, chat, typing, faster, writeMeanMs: write });
-  report.memory = Object.fromEntries(system.services.map((it) => [it.name, memory(it)]));
+  Object.assign(report, { gatewayBytes, brokerBytes, few, many, chat, typing, faster, writeMeanMs: write });
   const ms = (value) => `${value.toFixed(1)} ms`;
   rows.push(
     ["connected, 200 at once, p99", ms(few.handshake.p99_ms), "< 1,000 ms"],
     ["connections on one gateway", `${many.connected}`, "≥ 1,000"],
     ["… of them, handshake p99", ms(many.handshake.p99_ms), "< 1,000 ms"],
     ["… authenticated handshakes/s", `${many.connects_per_s}`, ""],
+    ["memory of a connected and joined session: gateway", `${Math.round(gatewayBytes)} B`, ""],
+    ["… broker", `${Math.round(brokerBytes)} B`, ""],
     ["500 durable messages/s, 200 connections: delivery p50", ms(chat.delivered.p50_ms), ""],
     ["… p99", ms(chat.delivered.p99_ms), "< 100 ms"],
     ["… database write, mean of a batch", ms(write), "< 50 ms"],

@@ -1,8 +1,11 @@
 /* parley_load: clients by the thousand on one epoll thread, for figures.
  *
  *   parley_load connect --server HOST:PORT[,…] --secret S --connections N
- *   parley_load chat    … --rate MESSAGES_PER_S --seconds S     (pairs; delivery from the scheduled
- * time) parley_load typing  … --rate EVENTS_PER_S --seconds S
+ *   parley_load chat    … --rate MESSAGES_PER_S --seconds S
+ *   parley_load typing  … --rate EVENTS_PER_S --seconds S
+ *
+ * Clients talk in pairs. --hold S keeps all connections for S more seconds behind the report, for
+ * measuring memory.
  *
  * Prints one JSON object. Exit code 1 when anything was lost, doubled or out of order, or a client
  * did not connect. Latencies count from the time an event was scheduled, so that no stall hides. */
@@ -34,6 +37,7 @@ typedef struct {
     size_t connections;
     double rate;
     int64_t seconds;
+    int64_t hold_seconds;
 } options_t;
 
 typedef struct {
@@ -266,6 +270,7 @@ static bool report(load_t *load, bool all_there, double connect_seconds) {
     }
     strbuf_append(&out, STR("}\n"));
     fputs(strbuf_cstr(&out), stdout);
+    fflush(stdout);
     strbuf_fini(&out);
     if (!good && load->first_closed_because)
         fprintf(stderr, "first closed because: %s\n", load->first_closed_because);
@@ -280,7 +285,8 @@ static void usage(const char *problem) {
     fprintf(
         stderr,
         "%s\nusage: parley_load connect|chat|typing --server HOST:PORT[,HOST:PORT…] --secret S\n"
-        "       [--connections N (even, at most %d)] [--rate R] [--seconds S] [--no-join]\n",
+        "       [--connections N (even, at most %d)] [--rate R] [--seconds S] [--no-join] [--hold "
+        "S]\n",
         problem, CONNECTIONS_MAX);
     exit(2);
 }
@@ -310,13 +316,10 @@ static void parse_servers(options_t *options, char *list) {
 
 static options_t parse(int argc, char **argv, bool *join_out) {
     static const struct option longs[] = {
-        {"server", required_argument, NULL, 'u'},
-        {"secret", required_argument, NULL, 'k'},
-        {"connections", required_argument, NULL, 'c'},
-        {"rate", required_argument, NULL, 'r'},
-        {"seconds", required_argument, NULL, 's'},
-        {"no-join", no_argument, NULL, 'n'},
-        {0},
+        {"server", required_argument, NULL, 'u'},      {"secret", required_argument, NULL, 'k'},
+        {"connections", required_argument, NULL, 'c'}, {"rate", required_argument, NULL, 'r'},
+        {"seconds", required_argument, NULL, 's'},     {"no-join", no_argument, NULL, 'n'},
+        {"hold", required_argument, NULL, 'h'},        {0},
     };
     options_t options = {.connections = 200, .rate = 500, .seconds = 10};
     if (argc < 2)
@@ -339,6 +342,8 @@ static options_t parse(int argc, char **argv, bool *join_out) {
             options.rate = (double)number_argument(optarg, 1000000);
         else if (c == 's')
             options.seconds = (int64_t)number_argument(optarg, 3600);
+        else if (c == 'h')
+            options.hold_seconds = (int64_t)number_argument(optarg, 3600);
         else if (c == 'n')
             *join_out = false;
         else
@@ -363,6 +368,9 @@ int main(int argc, char **argv) {
     if (all_there && load.options.mode != MODE_CONNECT)
         drive(&load);
     bool good = report(&load, all_there, connect_seconds);
+    int64_t hold_until = now_ns() + load.options.hold_seconds * 1000000000;
+    while (now_ns() < hold_until)
+        poll_clients(&load, 100);
     for (size_t i = 0; i < load.started; i++)
         client_fini(&load.clients[i]);
     samples_fini(&load.handshake);
