@@ -2,6 +2,7 @@ import { createStore, type StoreApi } from "zustand/vanilla";
 import {
   type Conversation,
   type ErrorCode,
+  LIMITS,
   type Message,
   ParleyError,
   TYPING_TIMEOUT_MS,
@@ -9,23 +10,23 @@ import {
   type User,
 } from "../contract";
 import type { HttpClient } from "../services/http";
-import { Outbox, type OutboxEntry } from "../services/outbox";
+import { Outbox, type OutboxEntry, type OutboxStorage } from "../services/outbox";
 import type { SocketService } from "../services/socket.service";
 import type { DraftStorage } from "../services/storage";
-import type { OutboxStorage } from "../services/outbox";
 import type { TabMessage, Tabs } from "../services/tabs";
 import type { Action } from "./actions";
 import { ReadMarks } from "./read-marks";
 import { reduce } from "./reducer";
-import { type Draft, EMPTY_DRAFT, initialState, type State } from "./state";
+import { type ConversationState, type Draft, EMPTY_DRAFT, initialState, type State, unreadCount } from "./state";
 
 const LIST_PAGE = 50;
 const THREAD_PAGE = 60;
+/** Messages above the first unread one. */
+const READ_BEFORE = 20;
 /** So many of the newest conversations are joined, for their presence dots and typing. */
 const LIVE_CONVERSATIONS = 20;
 /** A typing indicator whose end got lost goes by itself. */
 const TYPING_SHOWN_MS = TYPING_TIMEOUT_MS + 1_000;
-const DRAFT_DELAY_MS = 300;
 
 export interface ChatParts {
   me: User;
@@ -41,13 +42,19 @@ function errorBody(error: unknown): { code: ErrorCode; message: string } {
   throw error;
 }
 
+/** How many of the newest messages to load at first: all unread ones, and some that were read. */
+function pageSize(conversation: ConversationState | undefined): number {
+  const unread = conversation ? unreadCount(conversation) : 0;
+  return Math.min(LIMITS.page, Math.max(THREAD_PAGE, unread + READ_BEFORE));
+}
+
 /** What the pages work with: the state of one signed-in user, and everything that changes it. */
 export class Chat {
   readonly store: StoreApi<State>;
   private readonly outbox: Outbox;
   private readonly marks: ReadMarks;
   private readonly unsubscribe: (() => void)[] = [];
-  private draftTimers = new Map<string, ReturnType<typeof setTimeout>>();
+  private readonly met = new Set<string>();
 
   constructor(private readonly parts: ChatParts) {
     this.store = createStore(() => initialState(parts.me));
@@ -76,7 +83,6 @@ export class Chat {
 
   stop(): void {
     for (const unsubscribe of this.unsubscribe) unsubscribe();
-    for (const timer of this.draftTimers.values()) clearTimeout(timer);
     this.outbox.stop();
     this.marks.stop();
   }
@@ -106,6 +112,15 @@ export class Chat {
     await this.parts.http.removeParticipant(conversationId, userId);
     if (userId === this.state.me.id) this.forget(conversationId);
     else this.adopt(await this.parts.http.conversation(conversationId));
+  }
+
+  /** Asks for its members anew: nobody is told when others come or go. */
+  async refreshConversation(id: string): Promise<void> {
+    try {
+      this.adopt(await this.parts.http.conversation(id));
+    } catch (error) {
+      errorBody(error); // the list is read again at the next connect
+    }
   }
 
   findUser(id: string): Promise<User> {
@@ -206,7 +221,7 @@ export class Chat {
       service.on("joined", (answer) => dispatch({ type: "joined", answer })),
       service.on("conversation_updated", (update) => {
         if (this.state.conversations[update.conversationId]) dispatch({ type: "conversation_updated", update });
-        else void this.fetchConversation(update.conversationId);
+        else void this.refreshConversation(update.conversationId);
       }),
       service.on("conversation_added", (conversation) => this.adopt(conversation)),
       service.on("conversation_removed", ({ conversationId }) => this.forget(conversationId)),
@@ -243,14 +258,6 @@ export class Chat {
     }
   }
 
-  private async fetchConversation(id: string): Promise<void> {
-    try {
-      this.adopt(await this.parts.http.conversation(id));
-    } catch (error) {
-      errorBody(error); // the list is read again at the next connect
-    }
-  }
-
   private adopt(conversation: Conversation): string {
     this.dispatch({ type: "conversation_loaded", conversation });
     this.joinQuietly(conversation.id);
@@ -270,13 +277,13 @@ export class Chat {
   /** A first join brings the newest messages along; of what is joined already they are asked for. */
   private async loadThread(conversationId: string): Promise<void> {
     const { service } = this.parts;
-    const head = this.state.conversations[conversationId]?.headSeq;
+    const known = this.state.conversations[conversationId];
     if (service.isJoined(conversationId)) return this.loadPage(conversationId);
     try {
-      const after = Math.max(0, (head ?? 0) - THREAD_PAGE);
-      const options = head === undefined ? {} : { after };
+      const after = known && Math.max(0, known.headSeq - pageSize(known));
+      const options = after === undefined ? {} : { after };
       const { messages, headSeq, reset } = await service.joinConversation(conversationId, options);
-      const isComplete = !reset && (head !== undefined || headSeq === 0);
+      const isComplete = !reset && (known !== undefined || headSeq === 0);
       if (!isComplete) return await this.loadPage(conversationId);
       const hasOlder = (messages[0]?.seq ?? 1) > 1;
       this.dispatch({ type: "thread_loaded", conversationId, messages, hasOlder });
@@ -287,7 +294,8 @@ export class Chat {
 
   private async loadPage(conversationId: string): Promise<void> {
     try {
-      const page = await this.parts.http.messages(conversationId, THREAD_PAGE);
+      const limit = pageSize(this.state.conversations[conversationId]);
+      const page = await this.parts.http.messages(conversationId, limit);
       const hasOlder = page.nextBefore !== null;
       this.dispatch({ type: "thread_loaded", conversationId, messages: page.messages, hasOlder });
     } catch (error) {
@@ -296,8 +304,19 @@ export class Chat {
   }
 
   private receive(message: Message): void {
-    if (message.senderId === this.state.me.id) this.outbox.confirm(message.clientId);
+    const { conversationId, senderId, clientId } = message;
+    if (senderId === this.state.me.id) this.outbox.confirm(clientId);
     this.dispatch({ type: "message_received", message });
+    this.meet(conversationId, senderId);
+  }
+
+  /** A sender who is not known as a member may have been added meanwhile. Asked once for each. */
+  private meet(conversationId: string, senderId: string): void {
+    const participants = this.state.conversations[conversationId]?.participants;
+    const key = `${conversationId} ${senderId}`;
+    if (this.met.has(key) || participants?.some(({ id }) => id === senderId)) return;
+    this.met.add(key);
+    void this.refreshConversation(conversationId);
   }
 
   private async sendEntry(entry: OutboxEntry): Promise<Message> {
@@ -316,16 +335,11 @@ export class Chat {
 
   private setDraft(conversationId: string, draft: Draft): void {
     this.dispatch({ type: "draft_changed", conversationId, draft });
-    clearTimeout(this.draftTimers.get(conversationId));
-    const timer = setTimeout(() => this.saveDraft(conversationId), draft.text ? DRAFT_DELAY_MS : 0);
-    this.draftTimers.set(conversationId, timer);
-  }
-
-  private saveDraft(conversationId: string): void {
-    const { text, replyTo } = this.state.drafts[conversationId] ?? EMPTY_DRAFT;
-    const draft = { userId: this.state.me.id, conversationId, text, ...(replyTo && { replyTo }) };
-    this.parts.tabs.tell({ type: "draft", draft });
-    void this.parts.storage.putDraft(draft).catch(() => undefined);
+    // At every keystroke: the page may be gone a moment later.
+    const { text, replyTo } = draft;
+    const kept = { userId: this.state.me.id, conversationId, text, ...(replyTo && { replyTo }) };
+    this.parts.tabs.tell({ type: "draft", draft: kept });
+    void this.parts.storage.putDraft(kept).catch(() => undefined);
   }
 
   /** The outbox's storage; the other tabs hear of every change. */

@@ -78,11 +78,15 @@ describe("a thread", () => {
     expect(seqs(state)).toEqual([3, 4, 5, 6, 7]);
   });
 
-  test("a reset empties it, a removal forgets it", () => {
+  test("a reset empties it", () => {
     expect(seqs(run(loaded(), opened, { type: "thread_reset", conversationId: ID }))).toEqual([]);
+  });
+
+  test("a removal leaves nothing but the reason, until one is a member again", () => {
     const removed = run(loaded(), opened, { type: "conversation_removed", conversationId: ID });
     expect(removed.conversations).toEqual({});
-    expect(removed.threads).toEqual({});
+    expect(removed.threads[ID]).toMatchObject({ phase: "failed", messages: [], error: { code: "forbidden" } });
+    expect(reduce(removed, loaded()).threads).toEqual({});
   });
 
   test("messages of a conversation that is not open only change the list", () => {

@@ -68,10 +68,18 @@ function putConversation(state: State, fresh: Conversation): State {
   return { ...state, conversations: { ...state.conversations, [fresh.id]: conversation } };
 }
 
+/** What is open of it stays open, and says that it isn't accessible any more. */
 function removeConversation(state: State, id: string): State {
-  const { [id]: _conversation, ...conversations } = state.conversations;
-  const { [id]: _thread, ...threads } = state.threads;
-  return { ...state, conversations, threads };
+  const { [id]: _, ...conversations } = state.conversations;
+  const error = { code: "forbidden" as const, message: "No longer a participant" };
+  return patchThread({ ...state, conversations }, id, { ...EMPTY_THREAD, phase: "failed", error });
+}
+
+/** It can be opened again: what was said of it before no longer holds. */
+function readmit(state: State, id: string): State {
+  if (state.threads[id]?.error?.code !== "forbidden") return state;
+  const { [id]: _, ...threads } = state.threads;
+  return { ...state, threads };
 }
 
 function updateConversation(state: State, update: ConversationUpdate): State {
@@ -204,7 +212,7 @@ export function reduce(state: State, action: Action): State {
       return page.conversations.reduce(putConversation, { ...state, list });
     }
     case "conversation_loaded":
-      return putConversation(state, action.conversation);
+      return readmit(putConversation(state, action.conversation), action.conversation.id);
     case "conversation_removed":
       return removeConversation(state, action.conversationId);
     case "conversation_updated":

@@ -104,7 +104,7 @@ const Item = memo(function Item({ conversation, me, isSelected }: ItemProps) {
             {at > 0 && <time dateTime={new Date(at).toISOString()}>{texts.time.short(new Date(at))}</time>}
           </span>
           <span className={styles["line"]}>
-            <Preview conversation={conversation} me={me} />
+            <Preview conversation={conversation} me={me} isSelected={isSelected} />
             {unread > 0 && (
               <span className={styles["badge"]}>
                 <span aria-hidden="true">{unread > 99 ? "99+" : unread}</span>
@@ -119,12 +119,12 @@ const Item = memo(function Item({ conversation, me, isSelected }: ItemProps) {
 });
 
 /** Who types, a draft, or the last message. */
-function Preview({ conversation, me }: { conversation: ConversationState; me: User }) {
+function Preview({ conversation, me, isSelected }: ItemProps) {
   const isTyping = useChatState((state) => Object.keys(state.typing[conversation.id] ?? {}).length > 0);
   const draft = useChatState((state) => state.drafts[conversation.id]?.text.trim() ?? "");
   const { lastMessage } = conversation;
   if (isTyping) return <span className={styles["typing"]}>{texts.list.typing}</span>;
-  if (draft) {
+  if (draft && !isSelected) {
     return (
       <span className={styles["preview"]} dir="auto">
         <b className={styles["draft"]}>{texts.list.draft}</b> {draft}

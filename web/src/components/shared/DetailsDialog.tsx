@@ -1,4 +1,5 @@
-import { useState } from "react";
+import { useEffect, useState } from "react";
+import { useLocation } from "wouter";
 import { ParleyError, type User } from "../../contract";
 import { conversationName } from "../../state/selectors";
 import type { ConversationState } from "../../state/state";
@@ -7,6 +8,7 @@ import { useChat, useChatState } from "../ChatContext";
 import { Avatar } from "../ui/Avatar";
 import { Button } from "../ui/controls";
 import { Dialog } from "../ui/Dialog";
+import { LIST_PATH } from "./routes";
 import { UserPicker } from "./UserPicker";
 import styles from "./forms.module.css";
 import ui from "../ui/ui.module.css";
@@ -18,8 +20,11 @@ interface DetailsDialogProps {
 
 /** Who takes part; in groups also who shall. */
 export function DetailsDialog({ conversation, onClose }: DetailsDialogProps) {
+  const chat = useChat();
   const me = useChatState((state) => state.me);
   const presence = useChatState((state) => state.presence);
+  const { id } = conversation;
+  useEffect(() => void chat.refreshConversation(id), [chat, id]);
   return (
     <Dialog title={conversationName(conversation, me)} onClose={onClose}>
       <h3 className={styles["heading"]}>{texts.details.members}</h3>
@@ -44,6 +49,7 @@ export function DetailsDialog({ conversation, onClose }: DetailsDialogProps) {
 function GroupTools({ conversation, onClose }: DetailsDialogProps) {
   const chat = useChat();
   const me = useChatState((state) => state.me);
+  const [, navigate] = useLocation();
   const [failure, setFailure] = useState<string | null>(null);
 
   async function run(request: () => Promise<void>): Promise<void> {
@@ -65,6 +71,7 @@ function GroupTools({ conversation, onClose }: DetailsDialogProps) {
     void run(async () => {
       await chat.removeParticipant(conversation.id, me.id);
       onClose();
+      navigate(LIST_PATH);
     });
   }
 

@@ -114,7 +114,7 @@ function useBottom(
 ) {
   const [isThere, setThere] = useState(true);
   const [missed, setMissed] = useState(0);
-  const ref = useRef({ isThere: true, isPlaced: false, lastSeq: 0 });
+  const ref = useRef({ isThere: true, isPlaced: false, lastSeq: 0, offset: 0, size: 0 });
 
   const go = useCallback(() => {
     ref.current.isThere = true;
@@ -125,11 +125,16 @@ function useBottom(
 
   const onScroll = useCallback(() => {
     if (!list.current) return;
+    const state = ref.current;
     const { scrollOffset, viewportSize, scrollSize } = list.current;
-    const isNow = scrollOffset + viewportSize >= scrollSize - BOTTOM_PX;
-    ref.current.isThere = isNow;
-    setThere(isNow);
-    if (isNow) setMissed(0);
+    const isEnd = scrollOffset + viewportSize >= scrollSize - BOTTOM_PX;
+    // Only going up leaves the end: what comes in below moves it away without anybody's doing.
+    const isUp = scrollOffset < state.offset && scrollSize >= state.size;
+    state.isThere = isEnd || (state.isThere && !isUp);
+    state.offset = scrollOffset;
+    state.size = scrollSize;
+    setThere(state.isThere);
+    if (isEnd) setMissed(0);
   }, [list]);
 
   useLayoutEffect(() => {
@@ -143,8 +148,9 @@ function useBottom(
     if (!state.isPlaced) {
       state.isPlaced = true;
       const unread = unreadFrom === null ? -1 : rows.findIndex((row) => row.kind === "unread");
-      if (unread >= 0) list.current?.scrollToIndex(unread, { align: "start" });
-      else go();
+      if (unread < 0) return go();
+      state.isThere = false; // until the scroll that follows says where this is
+      list.current?.scrollToIndex(unread, { align: "start" });
     } else if (state.isThere || isOwn) {
       go();
     } else if (fresh > 0 && lastMessage?.kind === "message" && lastMessage.message.senderId !== me.id) {

@@ -39,7 +39,7 @@ export function MessageText({ text }: { text: string }) {
   const isLong = folded.length < text.length;
   return (
     <>
-      <p className={styles["body"]} dir="auto" data-emoji={ONLY_EMOJI.test(text) || undefined}>
+      <p className={styles["body"]} dir="auto" data-text data-emoji={ONLY_EMOJI.test(text) || undefined}>
         <Linkify options={OPTIONS}>{isLong && !isOpen ? `${folded}…` : text}</Linkify>
       </p>
       {isLong && (

@@ -24,10 +24,7 @@ export function Sidebar({ words, accepts, tools, selectedId, onCreate }: Sidebar
   return (
     <div className={styles["sidebar"]}>
       <header className={styles["head"]}>
-        <div className={styles["brand"]}>
-          <h1>{texts.list.title}</h1>
-          <span className={styles["role"]}>{texts.roles[role] ?? role}</span>
-        </div>
+        <h1>{texts.list.title}</h1>
         <IconButton label={texts.list.newConversation} onClick={onCreate}>
           <SquarePen size={21} />
         </IconButton>
@@ -35,6 +32,7 @@ export function Sidebar({ words, accepts, tools, selectedId, onCreate }: Sidebar
       </header>
       <div className={styles["status"]}>
         <ConnectionIndicator />
+        <span className={styles["role"]}>{texts.roles[role] ?? role}</span>
       </div>
       <div className={styles["search"]}>
         <Search size={17} aria-hidden="true" />

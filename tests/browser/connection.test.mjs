@@ -1,0 +1,237 @@
+// The network and the servers fail: what is written arrives, once, and the page says how it stands.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import {
+  bubble,
+  composer,
+  conversationPath,
+  item,
+  ready,
+  Site,
+  status,
+  texts,
+  until,
+  WAIT_MS,
+  write,
+} from "./harness.mjs";
+
+let site;
+
+before(async () => {
+  site = await Site.start();
+});
+after(() => site?.stop());
+
+/** Both in their conversation; `options` are those of the first one's window. */
+async function pair(a, b, options = {}) {
+  await site.addUser(a, a);
+  await site.addUser(b, b, "photographer");
+  const { id } = await site.http("POST", "/conversations", a, { userId: b });
+  const path = conversationPath(id);
+  const customer = await site.open(a, { path, ...options });
+  const photographer = await site.open(b, { path, role: "photographer" });
+  await composer(customer).waitFor();
+  await composer(photographer).waitFor();
+  return { id, path, customer, photographer };
+}
+
+async function stored(id, userId) {
+  const { messages } = await site.http("GET", `/conversations/${id}/messages?limit=200`, userId);
+  return messages.map((message) => message.text);
+}
+
+test("stopped gateways show “Reconnecting…”; then all heals with nothing lost or doubled", async () => {
+  const { id, customer, photographer } = await pair("heal-a", "heal-b");
+  await write(customer, "before");
+  await bubble(photographer, "before").waitFor();
+  await site.gateways("down");
+  try {
+    await status(customer, "Reconnecting…").waitFor();
+    await status(photographer, "Reconnecting…").waitFor();
+    await status(customer, /for \d+ s/).waitFor();
+    for (const text of ["written meanwhile 1", "written meanwhile 2"]) await write(customer, text);
+    await bubble(customer, "written meanwhile 2").locator('[data-status="sending"]').waitFor();
+    await write(photographer, "written meanwhile 3");
+    await site.send("heal-b", id, "over HTTP meanwhile");
+  } finally {
+    await site.gateways("up");
+  }
+  await status(customer, "Connected").waitFor();
+  await status(photographer, "Connected").waitFor();
+  await write(photographer, "after");
+  await bubble(customer, "after").waitFor();
+  await until("all five at both", async () =>
+    [customer, photographer].every(async (page) => (await page.locator("[data-seq]").count()) === 6),
+  );
+  await bubble(photographer, "written meanwhile 2").waitFor();
+  await bubble(customer, "written meanwhile 3").waitFor();
+  const all = await stored(id, "heal-a");
+  assert.equal(new Set(all).size, 6);
+  assert.equal(all.length, 6);
+  assert.ok(all.indexOf("written meanwhile 1") < all.indexOf("written meanwhile 2"));
+  await until("the same everywhere", async () => {
+    const [left, right] = [await texts(customer), await texts(photographer)];
+    return left.join("|") === all.join("|") && right.join("|") === all.join("|");
+  });
+});
+
+test("what is written offline outlives a reload, goes out in order and appears once", async () => {
+  for (const id of ["box-a", "box-b"]) await site.addUser(id);
+  const { id } = await site.http("POST", "/conversations", "box-a", { userId: "box-b" });
+  const path = conversationPath(id);
+  const reader = await site.open("box-b", { path });
+  // The page itself can be fetched all the time, the server's sockets only at first and at the end.
+  let isBlocked = false;
+  const context = await site.window();
+  await context.routeWebSocket(/socket\.io/, (socket) => {
+    if (isBlocked) void socket.close();
+    else socket.connectToServer();
+  });
+  await context.route("**/socket.io/**", (route) => (isBlocked ? route.abort() : route.continue()));
+  const page = await site.page(context, "box-a", `${path}#token=${site.token("box-a")}`);
+  await ready(page);
+  await page.getByText("The conversation begins here.").waitFor();
+
+  isBlocked = true;
+  await context.setOffline(true);
+  await status(page, "Offline").waitFor();
+  for (const text of ["offline 1", "offline 2", "offline 3"]) await write(page, text);
+  await bubble(page, "offline 3").locator('[data-status="sending"]').waitFor();
+  await context.setOffline(false);
+  await page.reload();
+  await status(page, "Connecting…").waitFor();
+  assert.deepEqual(await stored(id, "box-a"), []);
+
+  isBlocked = false;
+  await ready(page);
+  await bubble(reader, "offline 3").waitFor();
+  assert.deepEqual(await stored(id, "box-a"), ["offline 1", "offline 2", "offline 3"]);
+  await bubble(page, "offline 3").locator('[data-status="read"]').waitFor();
+  assert.deepEqual(await texts(page), await texts(reader));
+  assert.equal((await texts(page)).length, 3);
+});
+
+test("a refused message says why, and can be discarded or tried again", async () => {
+  const { id, customer } = await pair("refuse-a", "refuse-b");
+  // More characters than the server takes; the page itself would not send them.
+  await customer.evaluate(() => {
+    const request = indexedDB.open("parley");
+    return new Promise((done, failed) => {
+      request.onerror = failed;
+      request.onsuccess = () => {
+        const transaction = request.result.transaction("outbox", "readwrite");
+        for (const n of [1, 2])
+          transaction.objectStore("outbox").put({
+            clientId: `too-long-${n}`,
+            userId: "refuse-a",
+            conversationId: "conv_refuse-a_refuse-b",
+            text: "x".repeat(8001),
+            writtenAt: n,
+            owner: "a tab that is gone",
+          });
+        transaction.oncomplete = done;
+      };
+    });
+  });
+  await customer.reload();
+  const refused = customer.getByRole("alert").filter({ hasText: "Not sent: The server could not accept this." });
+  await refused.nth(1).waitFor();
+  await refused.first().getByRole("button", { name: "Discard" }).click();
+  await until("one is gone", async () => (await refused.count()) === 1);
+  await refused.getByRole("button", { name: "Try again" }).click();
+  await refused.getByRole("button", { name: "Discard" }).click();
+  await write(customer, "short enough");
+  await bubble(customer, "short enough").locator('[data-status="sent"]').waitFor();
+  assert.deepEqual(await stored(id, "refuse-a"), ["short enough"]);
+});
+
+test("it all works by long-polling alone", async () => {
+  for (const id of ["poll-a", "poll-b"]) await site.addUser(id);
+  const { id } = await site.http("POST", "/conversations", "poll-a", { userId: "poll-b" });
+  const context = await site.window();
+  await context.addInitScript(() => {
+    // As behind a proxy that knows no WebSocket: every one fails.
+    const Real = window.WebSocket;
+    window.WebSocket = class extends Real {
+      constructor() {
+        super(`ws://${location.host}/blocked`);
+      }
+    };
+  });
+  const page = await site.page(context, "poll-a", `/#token=${site.token("poll-a", { role: "customer" })}`);
+  await ready(page);
+  const other = await site.open("poll-b", { path: conversationPath(id), role: "photographer" });
+  await item(page, "poll-b").click();
+  await write(page, "by polling");
+  await bubble(other, "by polling").waitFor();
+  await write(other, "an answer");
+  await bubble(page, "an answer").waitFor();
+  await bubble(page, "by polling").locator('[data-status="read"]').waitFor();
+});
+
+test("a slow phone network: usable within seconds, and what is written shows at once", async () => {
+  const { path, customer, photographer } = await pair("slow-a", "slow-b");
+  const session = await customer.context().newCDPSession(customer);
+  await session.send("Network.enable");
+  await session.send("Network.emulateNetworkConditions", {
+    offline: false,
+    latency: 400,
+    downloadThroughput: 50_000,
+    uploadThroughput: 25_000,
+  });
+  const began = Date.now();
+  await customer.goto(site.url + path);
+  await composer(customer).waitFor();
+  await ready(customer);
+  assert.ok(Date.now() - began < WAIT_MS, `ready after ${Date.now() - began} ms`);
+  await write(customer, "from far away");
+  assert.equal(await bubble(customer, "from far away").count(), 1);
+  await bubble(photographer, "from far away").waitFor();
+});
+
+test("a token is renewed before it expires, on the live socket too", async () => {
+  const context = await site.window();
+  const page = await context.newPage();
+  const refreshes = [];
+  page.on("websocket", (socket) =>
+    socket.on("framesent", ({ payload }) => {
+      if (String(payload).includes("refresh_token")) refreshes.push(payload);
+    }),
+  );
+  const renewed = page.waitForResponse((response) => response.url().endsWith("/auth/refresh"));
+  await page.goto(`${site.url}/#token=${site.token("renew-a", { ttl: 33, role: "customer" })}`);
+  await ready(page);
+  assert.equal((await renewed).status(), 200);
+  await until("refresh_token on the socket", () => refreshes.length === 1, WAIT_MS);
+  await status(page, "Connected").waitFor();
+});
+
+test("an expired session asks to sign in again and loses no draft", async () => {
+  await site.addUser("exp-b", "exp-b", "photographer");
+  const context = await site.window();
+  const page = await site.page(context, "exp-a");
+  await page.getByRole("button", { name: "New here? Create an account" }).click();
+  await page.getByLabel("Your name").fill("Ada");
+  await page.getByLabel("User name").fill("exp-a");
+  await page.getByLabel("Password").fill("correct horse");
+  await page.getByRole("button", { name: "Create account" }).click();
+  await ready(page);
+  const { id } = await site.http("POST", "/conversations", "exp-a", { userId: "exp-b" });
+  // A token of few seconds, and nobody to renew it.
+  await page.route("**/auth/refresh", (route) => route.abort());
+  await page.goto(`${site.url}${conversationPath(id)}#token=${site.token("exp-a", { ttl: 5, role: "customer" })}`);
+  await page.reload();
+  await composer(page).fill("half a sentence");
+  const dialog = page.getByRole("dialog", { name: "Please sign in again" });
+  await dialog.waitFor();
+  await site.send("exp-b", id, "sent meanwhile");
+  await page.unroute("**/auth/refresh");
+  await dialog.getByLabel("Password").fill("correct horse");
+  await dialog.getByRole("button", { name: "Sign in", exact: true }).click();
+  await dialog.waitFor({ state: "detached" });
+  await bubble(page, "sent meanwhile").waitFor();
+  assert.equal(await composer(page).inputValue(), "half a sentence");
+  await composer(page).press("Enter");
+  await bubble(page, "half a sentence").locator('[data-status="sent"]').waitFor();
+});
