@@ -10,12 +10,14 @@ MARK = "PARLEY_SUPERVISED"
 
 
 def has_mark(pid, home):
-    """Is it alive, and was it started for this PARLEY_HOME?"""
+    """Is it alive, and was it started for this PARLEY_HOME (and not for one of that name in another
+    root directory)?"""
     try:
         environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        return (f"{MARK}={home}".encode() in environment and is_alive(pid)
+                and os.path.samefile(f"/proc/{pid}/root", "/"))
     except OSError:
         return False  # it ended, or is another user's
-    return f"{MARK}={home}".encode() in environment and is_alive(pid)
 
 
 def marked(home):
