@@ -268,7 +268,7 @@ job_t *jobs_find(const jobs_t *self, uint64_t id) {
 
 void jobs_answered(jobs_t *self, job_t *job, const peer_t *worker, int64_t now_ms) {
     if (job->state == JOB_SENT && job->worker != worker) {
-        job->is_settled = true;
+        job->is_settled = job->is_answered = true;
         job->origin = NULL;
         return;
     }
@@ -293,12 +293,18 @@ static void requeue(jobs_t *self, job_t *job) {
     set_state(self, job, JOB_READY, AT_FRONT);
 }
 
-/* Ends the jobs that only the worker's credit kept. */
-static void destroy_settled(jobs_t *self, peer_t *worker) {
+/* Ends the jobs that only the worker's credit kept. Nobody waits for the others that are settled,
+ * but a write of unknown outcome must be tried again: it may be committed, and only its result
+ * tells the room. */
+static void destroy_settled(jobs_t *self, peer_t *worker, int64_t now_ms) {
     job_t *job = NULL, *next = NULL;
     DL_FOREACH_SAFE(worker->worker.sent, job, next) {
-        if (job->is_settled)
+        if (!job->is_settled)
+            continue;
+        if (job->is_answered || job->class != JOB_WRITE)
             destroy(self, job);
+        else
+            deadline_add(&self->deadlines, &job->deadline, now_ms + self->limits.max_deadline_ms);
     }
 }
 
@@ -307,7 +313,7 @@ void jobs_worker_down(jobs_t *self, peer_t *worker, int64_t now_ms) {
         return;
     DL_DELETE2(self->workers, worker, worker.prev, worker.next);
     worker->worker.is_worker = false;
-    destroy_settled(self, worker);
+    destroy_settled(self, worker, now_ms);
     while (worker->worker.bound)
         set_state(self, worker->worker.bound, JOB_WAITING, AT_FRONT);
     while (worker->worker.sent)

@@ -34,6 +34,7 @@ struct job {
     job_class_t class;
     job_state_t state;
     bool is_settled;     /* its requester has its answer or is gone; the worker's is still due */
+    bool is_answered;    /* some worker's has come, so that its outcome is known */
     peer_t *origin;      /* who is answered; NULL: the broker itself, or nobody any more */
     envelope_t *request; /* as it came; owned */
     int64_t created_ms;
@@ -89,6 +90,8 @@ void jobs_answered(jobs_t *self, job_t *job, const peer_t *worker, int64_t now_m
 
 /* A worker is there: peer->worker.credit is set. */
 void jobs_worker_up(jobs_t *self, peer_t *worker, int64_t now_ms);
+/* Its jobs go to others: those whose requester waits, and writes of unknown outcome, as the room
+ * has not been told if the worker committed them. */
 void jobs_worker_down(jobs_t *self, peer_t *worker, int64_t now_ms);
 /* Drops what this peer asked for and no worker has yet. */
 void jobs_origin_down(jobs_t *self, const peer_t *origin, int64_t now_ms);

@@ -187,21 +187,78 @@ static void answer_to_a_job_sent_again_settles_it(void **state) {
     fini(&f);
 }
 
-static void settled_jobs_of_a_lost_worker_are_not_sent_again(void **state) {
+static void settled_reads_of_a_lost_worker_are_not_sent_again(void **state) {
     (void)state;
     fixture_t f;
     init(&f, 100, 100000);
-    up(&f, 0, 3, 0);
+    up(&f, 0, 0, 3);
     for (f.now_ms = 0; f.now_ms < 4; f.now_ms++)
-        writes(&f, "x");
-    f.now_ms = 1000;
-    writes(&f, "x");
-    jobs_tick(f.jobs, 1003);
+        add(&f, JOB_READ, "x", 1000);
+    f.now_ms = 500;
+    add(&f, JOB_READ, "x", 1000);
+    f.now_ms = 1003;
+    jobs_tick(f.jobs, f.now_ms);
     expect(&f, "a1@1000 a2@1000 a3@1000 expired 1 expired 2 expired 3 expired 4 ");
     down(&f, 0);
+    assert_int_equal(jobs_gauges(f.jobs, JOB_READ).jobs, 1);
+    up(&f, 1, 0, 9);
+    expect(&f, "b5@497 ");
+    fini(&f);
+}
+
+/* The worker may have committed them without having told anybody. */
+static void writes_of_unknown_outcome_are_sent_again_though_nobody_waits(void **state) {
+    (void)state;
+    fixture_t f;
+    init(&f, 100, 100000);
+    up(&f, 0, 2, 0);
+    writes(&f, "xxx");
+    expect(&f, "a1@1000 a2@1000 ");
+    jobs_origin_down(f.jobs, &f.origin, 0);
+    f.now_ms = 10;
+    down(&f, 0);
+    writes(&f, "x");
+    up(&f, 1, 9, 0);
+    expect(&f, "b1@60000 b2@60000 b4@1000 ");
+    answered(&f, 1, 1);
+    answered(&f, 2, 1);
+    answered(&f, 4, 1);
+    assert_int_equal(jobs_gauges(f.jobs, JOB_WRITE).jobs, 0);
+    fini(&f);
+}
+
+static void write_that_timed_out_is_sent_again_when_its_worker_is_lost(void **state) {
+    (void)state;
+    fixture_t f;
+    init(&f, 100, 100000);
+    up(&f, 0, 1, 0);
+    writes(&f, "x");
+    jobs_tick(f.jobs, 1000);
+    expect(&f, "a1@1000 expired 1 ");
+    f.now_ms = 1500;
+    down(&f, 0);
+    f.now_ms = 61499;
+    jobs_tick(f.jobs, f.now_ms);
     assert_int_equal(jobs_gauges(f.jobs, JOB_WRITE).jobs, 1);
+    f.now_ms = 61500;
+    jobs_tick(f.jobs, f.now_ms);
+    expect(&f, "");
+    assert_int_equal(jobs_gauges(f.jobs, JOB_WRITE).jobs, 0);
+    fini(&f);
+}
+
+static void write_that_another_worker_answered_is_not_sent_again(void **state) {
+    (void)state;
+    fixture_t f;
+    init(&f, 100, 100000);
+    up(&f, 0, 1, 0);
+    writes(&f, "x");
+    down(&f, 0);
     up(&f, 1, 1, 0);
-    expect(&f, "b5@1000 ");
+    answered(&f, 1, 0);
+    expect(&f, "a1@1000 b1@1000 ");
+    down(&f, 1);
+    assert_int_equal(jobs_gauges(f.jobs, JOB_WRITE).jobs, 0);
     fini(&f);
 }
 
@@ -293,7 +350,10 @@ int main(void) {
         cmocka_unit_test(other_worker_takes_over_at_once),
         cmocka_unit_test(lanes_take_turns),
         cmocka_unit_test(answer_to_a_job_sent_again_settles_it),
-        cmocka_unit_test(settled_jobs_of_a_lost_worker_are_not_sent_again),
+        cmocka_unit_test(settled_reads_of_a_lost_worker_are_not_sent_again),
+        cmocka_unit_test(writes_of_unknown_outcome_are_sent_again_though_nobody_waits),
+        cmocka_unit_test(write_that_timed_out_is_sent_again_when_its_worker_is_lost),
+        cmocka_unit_test(write_that_another_worker_answered_is_not_sent_again),
         cmocka_unit_test(deadlines_are_bounded_and_end_queued_jobs),
         cmocka_unit_test(lost_origin_drops_what_no_worker_has),
         cmocka_unit_test(classes_have_bounds_of_their_own),
