@@ -302,6 +302,7 @@ test(`${LONG} messages scroll smoothly: few of them are in the document, and no 
   assert.ok(result.height > LONG * 30, JSON.stringify(result));
   assert.ok(result.rows < 100, JSON.stringify(result));
   assert.ok(result.median < 60, JSON.stringify(result));
+  await page.locator("[data-messages]").evaluate((element) => element.scrollTo({ top: element.scrollHeight / 2 }));
   await site.send("long-b", id, "the newest one");
   await page.getByRole("button", { name: "Go to the newest message" }).click();
   await bubble(page, "the newest one").waitFor();

@@ -21,6 +21,7 @@ import { type ConversationState, type Draft, EMPTY_DRAFT, initialState, type Sta
 
 const LIST_PAGE = 50;
 const THREAD_PAGE = 60;
+const OLDER_PAGE = 100;
 /** Messages above the first unread one. */
 const READ_BEFORE = 20;
 /** So many of the newest conversations are joined, for their presence dots and typing. */
@@ -141,7 +142,7 @@ export class Chat {
     if (!thread?.hasOlder || thread.isLoadingOlder || before === undefined) return;
     this.dispatch({ type: "older_loading", conversationId, isLoading: true });
     try {
-      const page = await this.parts.http.messages(conversationId, THREAD_PAGE, before);
+      const page = await this.parts.http.messages(conversationId, OLDER_PAGE, before);
       this.dispatch({ type: "older_loaded", conversationId, page });
     } catch (error) {
       errorBody(error);
