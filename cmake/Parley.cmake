@@ -31,6 +31,14 @@ foreach(lib libuv libzmq libczmq libmicrohttpd libwebsockets libjwt libpq jansso
   string(REPLACE "lib" "" short ${lib})
   pkg_check_modules(${short} REQUIRED IMPORTED_TARGET ${lib})
 endforeach()
+# What libzmq itself was built with says "-isystem DIR" for Kerberos, which CMake takes for an include
+# folder the first time and for an option from the second on: everything would be built twice.
+foreach(lib zmq czmq)
+  get_target_property(folders PkgConfig::${lib} INTERFACE_INCLUDE_DIRECTORIES)
+  list(FILTER folders EXCLUDE REGEX "/mit-krb5$")
+  set_target_properties(PkgConfig::${lib} PROPERTIES INTERFACE_COMPILE_OPTIONS ""
+                                                     INTERFACE_INCLUDE_DIRECTORIES "${folders}")
+endforeach()
 pkg_check_modules(cmocka IMPORTED_TARGET cmocka)
 find_library(MSGPACKC msgpackc REQUIRED)
 
