@@ -19,6 +19,9 @@ from launcher.settings import ROOT
 
 JOBS = str(os.cpu_count() or 2)
 
+# What the parts that run the release build need of it.
+RELEASE_TARGETS = [*(f"parley-{name}" for name in SERVICES), "parley_load"]
+
 # Variables of a running instance that must not leak into the tests.
 OWN_VARIABLES = ("PORT", "BIND", "PARLEY_HOME", "PARLEY_BUILD_DIR", "DATABASE_URL", "JWT_SECRET",
                  "FRONTEND_URL", "RATE_LIMIT", "LOG_LEVEL", "REGISTRATION")
@@ -46,6 +49,7 @@ class Part:
     preset: str = "dev"
     labels: tuple = ()
     jobs: str = JOBS
+    speaks: bool = False  # what it prints is its result
     packages: tuple = ()  # further sections of packages.txt
     besides: tuple = ()  # functions that return a Count
 
@@ -118,7 +122,7 @@ PARTS = {
     "deploy": Part("images and compose", preset="release", labels=("deploy",), jobs="1"),
     "soak": Part("half an hour of load and kills", preset="release", labels=("soak",), jobs="1"),
     "storm": Part("thousands reconnect at once", preset="release", labels=("storm",), jobs="1"),
-    "bench": Part("the benchmark", preset="release", labels=("bench",), jobs="1"),
+    "bench": Part("the benchmark", preset="release", labels=("bench",), jobs="1", speaks=True),
 }
 DEFAULT_PARTS = ("build", "unit", "simulation", "fuzz", "integration", "protocol", "asan",
                  "browser", "chaos")
@@ -153,7 +157,7 @@ class Run:
         if preset and preset not in self.built:
             began = time.monotonic()
             say(f"--- building {preset}")
-            targets = [f"parley-{name}" for name in SERVICES] if preset == "release" else ()
+            targets = RELEASE_TARGETS if preset == "release" else ()
             self.built[preset] = build.build_preset(preset, targets, test_environment())
             say(f"--- built {preset} in {duration(time.monotonic() - began)}" if self.built[preset]
                 else f"--- the build of {preset} failed")
@@ -168,7 +172,7 @@ class Run:
         """Runs the tests with the part's labels."""
         with tempfile.TemporaryDirectory() as scratch:
             report = Path(scratch) / "junit.xml"
-            command = ["ctest", "--test-dir", f"build/{part.preset}", "--output-on-failure",
+            command = ["ctest", "--test-dir", f"build/{part.preset}", "--verbose" if part.speaks else "--output-on-failure",
                        "-L", f"^({'|'.join(part.labels)})$", "--no-tests=ignore", "-j", part.jobs,
                        "--output-junit", str(report)]
             code = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL,
