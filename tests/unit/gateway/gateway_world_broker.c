@@ -414,10 +414,10 @@ void broker_expel(world_t *self, size_t user) {
             i++;
     }
     proto_expel_encode(&(proto_expel_t){.users = {users, 1}}, &self->body);
-    send(self, (envelope_t){.type = MSG_EXPEL, .room = str_from(world_rooms[GROUP])});
     char payload[100], room[32];
     snprintf(payload, sizeof(payload), "{\"conversationId\":\"%s\"}", world_rooms[GROUP]);
     snprintf(room, sizeof(room), "user_%s", world_users[user]);
+    send(self, (envelope_t){.type = MSG_EXPEL, .room = str_from(world_rooms[GROUP])});
     proto_user_event_encode(&(proto_user_event_t){.event = STR("conversation_removed"),
                                                   .conversation_id = str_from(world_rooms[GROUP]),
                                                   .payload = str_from(payload)},
