@@ -191,11 +191,23 @@ static bool parse_arguments(int argc, char **argv, action_t *action_out) {
     return false;
 }
 
+static void write_usage(const char *service, int argc, char **argv, strbuf_t *out) {
+    strbuf_printf(out, "parley-%s: ", service);
+    if (argc == 2)
+        strbuf_printf(out, "no option is called \"%s\"\n", argv[1]);
+    else
+        strbuf_append(out, STR("takes one option at most\n"));
+    strbuf_printf(out,
+                  "Usage: parley-%s [--help | --version | --check-config | --config-markdown]\n"
+                  "Without an option it runs; its settings come from the environment.\n",
+                  service);
+}
+
 int service_main(const service_ops_t *ops, int argc, char **argv) {
     action_t action;
     strbuf_t text = {0};
     if (!parse_arguments(argc, argv, &action)) {
-        config_write_help(ops->config, &text);
+        write_usage(ops->config->service, argc, argv, &text);
         print(&text, stderr);
         return EXIT_CODE_USAGE;
     }

@@ -129,6 +129,7 @@ class Arguments(unittest.TestCase):
             self.assertEqual(done.returncode, 2)
             self.assertIn("Usage:", done.stderr)
             self.assertEqual(done.stdout, "")
+        self.assertIn('no option is called "--wrong"', run(["--wrong"]).stderr)
 
     def test_check_config(self):
         done = run(["--check-config"], INSTANCE="sample-7")
