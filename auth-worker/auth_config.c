@@ -1,12 +1,11 @@
 #include "auth-worker/auth_config.h"
 
+#include "auth-worker/database.h"
 #include "auth-worker/key_files.h"
 #include "auth-worker/password.h"
 
 static const char *const registration_words[] = {
     [REGISTRATION_OPEN] = "open", [REGISTRATION_CLOSED] = "closed", NULL};
-static const char *const rate_limit_words[] = {
-    [RATE_LIMIT_ON] = "on", [RATE_LIMIT_OFF] = "off", NULL};
 
 /* A path, or a key's name and a path. */
 static bool is_key_file(str_t entry) {
@@ -19,8 +18,9 @@ static bool is_key_file(str_t entry) {
 
 static const config_option_t options[] = {
     {CONFIG_FIELD(auth_config_t, database_url), .variable = "DATABASE_URL", .kind = CONFIG_SECRET,
-     .required = true, .min = 1, .max = 4096,
-     .doc = "PostgreSQL, as postgresql://user@host/name or keyword=value."},
+     .required = true, .min = 1, .max = 2000, .check = database_url_is_valid,
+     .allowed = "a postgresql:// URL or name=value parameters",
+     .doc = "The database: a direct connection or a pooler in session mode."},
     {CONFIG_FIELD(auth_config_t, jwt_secret), .variable = "JWT_SECRET", .kind = CONFIG_SECRET,
      .min = KEYS_SECRET_MIN_BYTES, .max = KEYS_SECRET_MAX_BYTES,
      .doc = "Secret for HS256 tokens; 32 random bytes or more are safe."},
@@ -43,9 +43,8 @@ static const config_option_t options[] = {
     {CONFIG_FIELD(auth_config_t, registration), .variable = "REGISTRATION", .kind = CONFIG_WORD,
      .fallback = "open", .words = registration_words,
      .doc = "Whether anybody may make a user with a password."},
-    {CONFIG_FIELD(auth_config_t, rate_limit), .variable = "RATE_LIMIT", .kind = CONFIG_WORD,
-     .fallback = "on", .words = rate_limit_words,
-     .doc = "off: no limits on attempts to log in or register."},
+    {CONFIG_FIELD(auth_config_t, rate_limit), .variable = "RATE_LIMIT", .kind = CONFIG_BOOL,
+     .fallback = "on", .doc = "off: no limits on attempts to log in or register."},
     {CONFIG_FIELD(auth_config_t, login_attempts_per_account),
      .variable = "LOGIN_ATTEMPTS_PER_ACCOUNT", .kind = CONFIG_U64, .min = 1, .max = 1000000,
      .fallback = "10", .doc = "Wrong passwords a minute for one user, and at once."},

@@ -4,7 +4,6 @@
 #include "common/config.h"
 
 typedef enum { REGISTRATION_OPEN, REGISTRATION_CLOSED } registration_t;
-typedef enum { RATE_LIMIT_ON, RATE_LIMIT_OFF } rate_limit_t;
 
 typedef struct {
     config_common_t common;
@@ -17,7 +16,7 @@ typedef struct {
     char *jwt_audience;
     int64_t token_ttl_ms;
     int registration; /* registration_t */
-    int rate_limit;   /* rate_limit_t */
+    bool rate_limit;
     uint64_t login_attempts_per_account;
     uint64_t login_attempts_per_address;
     uint64_t registrations_per_address;

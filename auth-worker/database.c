@@ -292,6 +292,15 @@ static void on_timer(uv_timer_t *timer) {
 
 /* ---- the interface ---- */
 
+bool database_url_is_valid(str_t url) {
+    char *text = str_dup(url);
+    PQconninfoOption *options = PQconninfoParse(text, NULL);
+    bool valid = options != NULL;
+    PQconninfoFree(options);
+    free(text);
+    return valid;
+}
+
 database_t *database_new(uv_loop_t *loop, const database_settings_t *settings) {
     database_t *self = xcalloc(1, sizeof(*self));
     self->loop = loop;

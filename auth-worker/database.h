@@ -24,6 +24,9 @@ typedef struct {
     size_t queue_max; /* statements waiting or under way; over it, ERR_UNAVAILABLE */
 } database_settings_t;
 
+/* Is it a postgresql:// URL or libpq's name=value parameters? */
+bool database_url_is_valid(str_t url);
+
 typedef struct database database_t;
 struct pg_result; /* libpq's PGresult */
 

@@ -212,7 +212,7 @@ static attempts_t *make_attempts(const auth_config_t *config, uint64_t per_accou
         .account = {(uint32_t)per_account, (uint32_t)per_account, ATTEMPTS_PERIOD_MS},
         .address = {(uint32_t)per_address, (uint32_t)per_address, ATTEMPTS_PERIOD_MS},
         .max_entries = config->attempts_remembered,
-        .off = config->rate_limit == RATE_LIMIT_OFF};
+        .off = !config->rate_limit};
     return attempts_new(&settings);
 }
 

@@ -403,6 +403,7 @@ static void test_bad_configuration(void **state) {
     (void)state;
     const char *no_keys[] = {database_url(), NULL};
     const char *no_database[] = {"JWT_SECRET=" SECRET, NULL};
+    const char *bad_database[] = {"JWT_SECRET=" SECRET, "DATABASE_URL=nonsense", NULL};
     const char *short_secret[] = {database_url(), "JWT_SECRET=secret", NULL};
     const char *no_file[] = {database_url(), "JWKS_FILE=/nonexistent/jwks.json", NULL};
     const char *good[] = {database_url(), "JWT_SECRET=" SECRET, NULL};
@@ -411,6 +412,8 @@ static void test_bad_configuration(void **state) {
     spawn("--check-config", no_keys);
     wait_for_exit(2);
     spawn("--check-config", no_database);
+    wait_for_exit(2);
+    spawn("--check-config", bad_database);
     wait_for_exit(2);
     spawn("--check-config", short_secret);
     wait_for_exit(2);
