@@ -72,6 +72,11 @@ static void on_receive(void *ctx, size_t index, str_t routing_id, str_t frame) {
                     log_u64("bytes", frame.n));
 }
 
+static void on_disconnected(void *ctx, size_t index) {
+    bus_client_t *self = ctx;
+    dialer_lost(self->links[index].dialer, "the connection broke", clock_now_ms());
+}
+
 static void on_turn(void *ctx) {
     bus_client_t *self = ctx;
     int64_t now_ms = clock_now_ms();
@@ -79,7 +84,8 @@ static void on_turn(void *ctx) {
         dialer_tick(self->links[i].dialer, now_ms);
 }
 
-static const bus_pump_ops_t pump_ops = {.receive = on_receive, .turn = on_turn};
+static const bus_pump_ops_t pump_ops = {
+    .receive = on_receive, .disconnected = on_disconnected, .turn = on_turn};
 
 static void on_closed(void *ctx) {
     bus_client_t *self = ctx;
@@ -102,8 +108,7 @@ static err_t open_link(bus_client_t *self, size_t index) {
     *link = (broker_link_t){.bus = self, .index = index};
     link->dialer = dialer_new(&self->dialer_config, &dialer_ops, link);
     self->count++;
-    bus_pump_add(self->pump, socket, false);
-    return OK;
+    return bus_pump_add(self->pump, socket, false);
 }
 
 err_t bus_client_new(uv_loop_t *loop, const bus_client_config_t *config,

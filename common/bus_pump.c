@@ -12,6 +12,8 @@ typedef struct {
     void *zmq;
     bool is_router;
     uv_poll_t poll;
+    zsock_t *monitor; /* ZeroMQ tells here of its broken connections */
+    uv_poll_t monitor_poll;
     bus_pump_t *pump;
 } socket_t;
 
@@ -30,10 +32,14 @@ struct bus_pump {
     void (*closed)(void *ctx);
 };
 
-static bool has_input(const socket_t *socket) {
+static bool can_read(void *zmq) {
     int events = 0;
     size_t size = sizeof(events);
-    return zmq_getsockopt(socket->zmq, ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLIN);
+    return zmq_getsockopt(zmq, ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLIN);
+}
+
+static bool has_input(const socket_t *socket) {
+    return can_read(socket->zmq) || can_read(zsock_resolve(socket->monitor));
 }
 
 static str_t message_str(zmq_msg_t *message) {
@@ -67,11 +73,21 @@ static bool receive_one(bus_pump_t *self, size_t index) {
     return parts > 0;
 }
 
+/* Reads all that the monitor says; only one kind of event is asked for. */
+static bool is_disconnected(const socket_t *socket) {
+    bool any = false;
+    char part[512]; /* what is longer is cut off */
+    while (zmq_recv(zsock_resolve(socket->monitor), part, sizeof(part), ZMQ_DONTWAIT) >= 0)
+        any = true;
+    return any;
+}
+
 static void drain(bus_pump_t *self, size_t index) {
-    for (int i = 0; i < DRAIN_BUDGET && !self->closing; i++) {
-        if (!receive_one(self, index))
-            return;
-    }
+    int budget = DRAIN_BUDGET;
+    while (budget > 0 && !self->closing && receive_one(self, index))
+        budget--;
+    if (!self->closing && is_disconnected(self->sockets[index]))
+        self->ops->disconnected(self->ctx, index);
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events) {
@@ -127,18 +143,42 @@ bus_pump_t *bus_pump_new(uv_loop_t *loop, const bus_pump_ops_t *ops, void *ctx) 
     return self;
 }
 
-void bus_pump_add(bus_pump_t *self, void *zsock, bool is_router) {
+/* The reader of the socket's broken connections; NULL when it can't be made. */
+static zsock_t *watch(void *zmq) {
+    char address[64];
+    snprintf(address, sizeof(address), "inproc://bus-monitor-%p", zmq);
+    if (zmq_socket_monitor(zmq, address, ZMQ_EVENT_DISCONNECTED) != 0)
+        return NULL;
+    zsock_t *monitor = zsock_new(ZMQ_PAIR);
+    if (monitor && zsock_connect(monitor, "%s", address) != 0)
+        zsock_destroy(&monitor);
+    return monitor;
+}
+
+static void start_poll(bus_pump_t *self, socket_t *socket, uv_poll_t *poll, zsock_t *zsock) {
+    ASSERT(uv_poll_init(self->loop, poll, zsock_fd(zsock)) == 0);
+    poll->data = socket;
+    self->open_handles++;
+    ASSERT(uv_poll_start(poll, UV_READABLE, on_readable) == 0);
+}
+
+err_t bus_pump_add(bus_pump_t *self, void *zsock, bool is_router) {
+    zsock_t *owned = zsock, *monitor = watch(zsock_resolve(zsock));
+    if (!monitor) {
+        zsock_destroy(&owned);
+        return ERR_IO;
+    }
     socket_t *socket = xcalloc(1, sizeof(*socket));
     socket->zsock = zsock;
     socket->zmq = zsock_resolve(zsock);
     socket->is_router = is_router;
+    socket->monitor = monitor;
     socket->pump = self;
     self->sockets = xrealloc(self->sockets, (self->count + 1) * sizeof(*self->sockets));
     self->sockets[self->count++] = socket;
-    uv_poll_init(self->loop, &socket->poll, zsock_fd(zsock));
-    socket->poll.data = socket;
-    self->open_handles++;
-    uv_poll_start(&socket->poll, UV_READABLE, on_readable);
+    start_poll(self, socket, &socket->poll, socket->zsock);
+    start_poll(self, socket, &socket->monitor_poll, socket->monitor);
+    return OK;
 }
 
 bool bus_pump_send(bus_pump_t *self, size_t index, str_t routing_id, str_t frame) {
@@ -157,6 +197,7 @@ static void on_closed(uv_handle_t *handle, bus_pump_t *self) {
         return;
     for (size_t i = 0; i < self->count; i++) {
         zsock_destroy(&self->sockets[i]->zsock);
+        zsock_destroy(&self->sockets[i]->monitor);
         free(self->sockets[i]);
     }
     free(self->sockets);
@@ -179,6 +220,8 @@ void bus_pump_close(bus_pump_t *self, void (*closed)(void *ctx)) {
     uv_close((uv_handle_t *)&self->check, on_handle_closed);
     uv_close((uv_handle_t *)&self->idle, on_handle_closed);
     uv_close((uv_handle_t *)&self->timer, on_handle_closed);
-    for (size_t i = 0; i < self->count; i++)
+    for (size_t i = 0; i < self->count; i++) {
         uv_close((uv_handle_t *)&self->sockets[i]->poll, on_poll_closed);
+        uv_close((uv_handle_t *)&self->sockets[i]->monitor_poll, on_poll_closed);
+    }
 }

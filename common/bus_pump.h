@@ -6,6 +6,7 @@
 
 #include <uv.h>
 
+#include "common/err.h"
 #include "common/str.h"
 
 typedef struct bus_pump bus_pump_t;
@@ -14,6 +15,8 @@ typedef struct {
     /* One message of socket `index`. `routing_id` is empty but on a ROUTER. Valid during the call.
      */
     void (*receive)(void *ctx, size_t index, str_t routing_id, str_t frame);
+    /* A connection of socket `index` broke; what was under way on it is lost. */
+    void (*disconnected)(void *ctx, size_t index);
     /* Once per loop turn, before the loop sleeps, and at least every BUS_TICK_MS. */
     void (*turn)(void *ctx);
 } bus_pump_ops_t;
@@ -21,8 +24,9 @@ typedef struct {
 enum { BUS_TICK_MS = 50 };
 
 bus_pump_t *bus_pump_new(uv_loop_t *loop, const bus_pump_ops_t *ops, void *ctx);
-/* Adds a socket (a czmq zsock_t, owned by the pump from now on). Its index counts from 0. */
-void bus_pump_add(bus_pump_t *self, void *zsock, bool is_router);
+/* Adds a socket (a czmq zsock_t, owned by the pump from now on). Its index counts from 0. ERR_IO:
+ * its connections can't be watched; then it was not added, and is destroyed. */
+err_t bus_pump_add(bus_pump_t *self, void *zsock, bool is_router) MUST_CHECK;
 /* Sends one message: to `routing_id` on a ROUTER, else that is empty. False when it can't be sent
  * now: nobody is connected, or the queue is full. */
 bool bus_pump_send(bus_pump_t *self, size_t index, str_t routing_id, str_t frame);

@@ -51,12 +51,20 @@ static void on_receive(void *ctx, size_t index, str_t routing_id, str_t frame) {
     link_listener_receive(self->listener, routing_id, frame, clock_now_ms());
 }
 
+/* ZeroMQ doesn't say whose it was. */
+static void on_disconnected(void *ctx, size_t index) {
+    (void)index;
+    bus_server_t *self = ctx;
+    link_listener_probe(self->listener, clock_now_ms());
+}
+
 static void on_turn(void *ctx) {
     bus_server_t *self = ctx;
     link_listener_tick(self->listener, clock_now_ms());
 }
 
-static const bus_pump_ops_t pump_ops = {.receive = on_receive, .turn = on_turn};
+static const bus_pump_ops_t pump_ops = {
+    .receive = on_receive, .disconnected = on_disconnected, .turn = on_turn};
 
 static void on_closed(void *ctx) {
     bus_server_t *self = ctx;
@@ -80,9 +88,11 @@ err_t bus_server_new(uv_loop_t *loop, const bus_server_config_t *config,
     };
     self->listener = link_listener_new(&self->listener_config, &listener_ops, self);
     self->pump = bus_pump_new(loop, &pump_ops, self);
-    bus_pump_add(self->pump, socket, true);
+    err_t err = bus_pump_add(self->pump, socket, true);
+    if (err)
+        bus_server_close(&self);
     *self_out = self;
-    return OK;
+    return err;
 }
 
 void bus_server_close(bus_server_t **self) {

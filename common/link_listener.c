@@ -304,6 +304,12 @@ err_t link_listener_send(link_listener_t *self, link_peer_t *peer, const envelop
     return OK;
 }
 
+void link_listener_probe(link_listener_t *self, int64_t now_ms) {
+    int64_t probe_ms = now_ms + LISTENER_PROBE_MS;
+    if (probe_ms < self->heartbeat_at_ms)
+        self->heartbeat_at_ms = probe_ms;
+}
+
 void link_listener_tick(link_listener_t *self, int64_t now_ms) {
     bool heartbeat = now_ms >= self->heartbeat_at_ms;
     if (heartbeat) {

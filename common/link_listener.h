@@ -14,6 +14,7 @@
 enum {
     LISTENER_MAX_PEERS = 1024,
     LISTENER_ROUTING_BYTES = 64,
+    LISTENER_PROBE_MS = 20,
 };
 
 typedef struct link_peer link_peer_t;
@@ -48,6 +49,10 @@ void link_listener_free(link_listener_t **self);
 void link_listener_receive(link_listener_t *self, str_t routing_id, str_t frame, int64_t now_ms);
 /* Leases and heartbeats. Call at least every 250 ms. */
 void link_listener_tick(link_listener_t *self, int64_t now_ms);
+
+/* Some connection broke: LISTENER_PROBE_MS from now, when the shell knows whom it can't reach any
+ * more, every peer is sent a heartbeat, which ends the links of those. */
+void link_listener_probe(link_listener_t *self, int64_t now_ms);
 
 /* Sends an envelope. ERR_UNAVAILABLE when the peer's queue is full or it is gone: its link is over
  * then; `down` is called at the next tick, not from here, so callers may be iterating over peers.

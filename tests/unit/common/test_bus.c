@@ -11,6 +11,8 @@
 #include "common/bus_client.h"
 #include "common/bus_server.h"
 
+static const uint64_t QUICK_NS = 400 * 1000 * 1000; /* well before the heartbeat */
+
 typedef struct {
     uv_loop_t loop;
     char directory[64];
@@ -19,7 +21,7 @@ typedef struct {
     bus_client_t *client;
     bus_server_t *server;
     link_peer_t *peer;
-    int ups, downs, delivered, refused, answered, failed;
+    int ups, downs, server_ups, server_downs, delivered, refused, answered, failed;
     int to_request; /* how many requests on_reply makes still */
     uv_timer_t deadline;
     bool late;
@@ -51,12 +53,14 @@ static void client_refused(void *ctx, size_t broker, unsigned reason) {
 
 static void server_up(void *ctx, link_peer_t *peer) {
     ((world_t *)ctx)->peer = peer;
+    ((world_t *)ctx)->server_ups++;
 }
 
 static void server_down(void *ctx, link_peer_t *peer, const char *reason) {
     (void)peer;
     (void)reason;
     ((world_t *)ctx)->peer = NULL;
+    ((world_t *)ctx)->server_downs++;
 }
 
 static void server_deliver(void *ctx, link_peer_t *peer, const envelope_t *envelope) {
@@ -187,6 +191,42 @@ static void test_broker_restart(void **state) {
     assert_int_equal(world->failed, 0);
 }
 
+/* Nothing is sent meanwhile: the heartbeat would find it after a second. */
+static void test_idle_client_sees_the_broker_go(void **state) {
+    world_t *world = *state;
+    run_until(world, &world->ups, 1);
+    uint64_t began_ns = uv_hrtime();
+    bus_server_close(&world->server);
+    run_until(world, &world->downs, 1);
+    assert_true(uv_hrtime() - began_ns < QUICK_NS);
+}
+
+static void test_idle_broker_sees_a_client_crash(void **state) {
+    world_t *world = *state;
+    run_until(world, &world->ups, 1);
+    strbuf_t body = {0}, frame = {0};
+    proto_hello_t hello = {.role = ROLE_PERSIST,
+                           .name = STR("persist-worker-1"),
+                           .incarnation = 7,
+                           .hello_id = 1,
+                           .broker_digest = brokers_digest(world->brokers)};
+    proto_hello_encode(&hello, &body);
+    envelope_encode(&(envelope_t){.type = MSG_HELLO, .body = strbuf_str(&body)}, &frame);
+    void *context = zmq_ctx_new(), *dealer = zmq_socket(context, ZMQ_DEALER);
+    int linger = 0;
+    zmq_setsockopt(dealer, ZMQ_LINGER, &linger, sizeof(linger));
+    assert_int_equal(zmq_connect(dealer, world->endpoint), 0);
+    assert_int_equal(zmq_send(dealer, frame.p, frame.n, 0), (int)frame.n);
+    run_until(world, &world->server_ups, 2);
+    uint64_t began_ns = uv_hrtime();
+    zmq_close(dealer);
+    zmq_ctx_term(context);
+    run_until(world, &world->server_downs, 1);
+    assert_true(uv_hrtime() - began_ns < QUICK_NS);
+    strbuf_fini(&body);
+    strbuf_fini(&frame);
+}
+
 static void test_garbage(void **state) {
     world_t *world = *state;
     void *context = zmq_ctx_new(), *stranger = zmq_socket(context, ZMQ_DEALER);
@@ -211,6 +251,8 @@ int main(void) {
         TEST(test_request_and_delivery),
         TEST(test_a_window_never_stalls),
         TEST(test_broker_restart),
+        TEST(test_idle_client_sees_the_broker_go),
+        TEST(test_idle_broker_sees_a_client_crash),
         TEST(test_garbage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

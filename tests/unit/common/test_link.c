@@ -309,6 +309,31 @@ static void test_cut_link(void **state) {
     assert_int_equal(world->dialer_ups, 2);
 }
 
+static void test_probe_finds_who_is_gone(void **state) {
+    world_t *world = *state;
+    run(world, 200);
+    link_listener_probe(world->listener, world->now_ms);
+    run(world, 200);
+    assert_int_equal(world->listener_downs, 0); /* it can be reached: all is well */
+    world->cut = true;
+    link_listener_probe(world->listener, world->now_ms);
+    link_listener_tick(world->listener, world->now_ms + LISTENER_PROBE_MS - 1);
+    assert_int_equal(world->listener_downs, 0);
+    link_listener_tick(world->listener, world->now_ms + LISTENER_PROBE_MS);
+    assert_int_equal(world->listener_downs, 1);
+}
+
+static void test_broken_connection_is_hello_at_once(void **state) {
+    world_t *world = *state;
+    run(world, 200);
+    dialer_lost(world->dialer, "the connection broke", world->now_ms);
+    dialer_tick(world->dialer, world->now_ms);
+    assert_int_equal(world->dialer_downs, 1);
+    settle(world);
+    assert_int_equal(world->dialer_ups, 2);
+    assert_int_equal(dialer_state(world->dialer), DIALER_UP);
+}
+
 static void test_frozen_client_starts_anew(void **state) {
     world_t *world = *state;
     run(world, 200);
@@ -458,6 +483,8 @@ int main(void) {
         TEST(test_a_lost_envelope_is_noticed),
         TEST(test_a_lost_last_envelope_is_noticed_by_heartbeat),
         TEST(test_cut_link),
+        TEST(test_probe_finds_who_is_gone),
+        TEST(test_broken_connection_is_hello_at_once),
         TEST(test_frozen_client_starts_anew),
         TEST(test_link_bound_requests_end_with_the_link),
         TEST(test_limits_and_cancel),
