@@ -175,7 +175,7 @@ export class Site {
 export const composer = (page) => page.getByRole("textbox", { name: "Message", exact: true });
 export const bubbles = (page) => page.locator("[data-seq]");
 export const bubble = (page, text) => page.locator("[data-seq], [data-pending]").filter({ hasText: text });
-export const status = (page, text) => page.locator("[data-look]").filter({ hasText: text }).first();
+export const status = (page, text) => page.locator("[data-look]:visible").filter({ hasText: text }).first();
 export const item = (page, name) => page.getByRole("navigation").getByRole("link").filter({ hasText: name });
 
 export function conversationPath(id) {

@@ -45,7 +45,7 @@ function SignedIn({ keeper, tabs, session }: SignedInProps) {
       http: keeper.http,
       storage: new Storage(),
       tabs,
-      onTokenRefused: (code) => keeper.refused(code),
+      onTokenRefused: () => keeper.refused(),
     });
     void chat.start();
     setParts({ chat, service, keeper });

@@ -86,6 +86,31 @@ test("another living tab's messages are shown, not sent", async () => {
   expect(sent).toEqual([]);
 });
 
+test("what is written, sent or discarded while the storage is read stays so", async () => {
+  isConnected = false;
+  const before = make({ owner: "gone" });
+  const old = before.add(ID, "old");
+  await vi.waitFor(async () => expect((await storedEntries()).length).toBe(1));
+  let answer = () => {};
+  const outbox = make({
+    owner: "tab-2",
+    findDead: (owners) => new Promise((resolve) => (answer = () => resolve(owners))),
+  });
+  const loads = [outbox.load(), outbox.load()];
+  await vi.waitFor(() => answer());
+  outbox.add(ID, "new");
+  await vi.waitFor(() => {
+    answer();
+    expect(entries.map(({ text }) => text)).toEqual(["old", "new"]);
+  });
+  const again = outbox.load();
+  outbox.discard(old.clientId);
+  const timer = setInterval(() => answer(), 1);
+  await Promise.all([...loads, again]);
+  clearInterval(timer);
+  expect(entries.map(({ text }) => text)).toEqual(["new"]);
+});
+
 test("a lost answer is tried again with the same clientId, ahead of what was written later", async () => {
   failures = [new ParleyError({ code: "unavailable", message: "", retryAfterMs: 1 })];
   const outbox = make();

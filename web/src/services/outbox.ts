@@ -45,29 +45,19 @@ export class Outbox {
   private entries: OutboxEntry[] = [];
   /** Conversations whose entries are going out right now. */
   private readonly running = new Set<string>();
+  /** Sent or discarded here: they may still be in the storage for a moment. */
+  private readonly settled = new Set<string>();
+  private loading: Promise<void> | null = null;
+  private isStale = false;
   private isStopped = false;
 
   constructor(private readonly options: OutboxOptions) {}
 
   /** Takes up what an earlier page left behind, and looks again at what other tabs wrote. */
-  async load(): Promise<void> {
-    const { userId, owner, storage, findDead } = this.options;
-    const stored = await storage.load(userId).catch(() => []);
-    const others = new Set(stored.map((entry) => entry.owner).filter((name) => name !== owner));
-    const dead = new Set(others.size ? await findDead([...others]) : []);
-    const own = this.entries.filter((entry) => entry.owner === owner);
-    const known = new Set(own.map((entry) => entry.clientId));
-    for (const entry of stored) {
-      if (known.has(entry.clientId) || entry.owner === owner) continue;
-      if (dead.has(entry.owner)) {
-        entry.owner = owner;
-        await this.store(entry);
-      }
-      own.push(entry);
-    }
-    this.entries = own.sort((a, b) => a.writtenAt - b.writtenAt);
-    this.changed();
-    this.connected();
+  load(): Promise<void> {
+    this.isStale = true;
+    this.loading ??= this.loadWhileStale().finally(() => (this.loading = null));
+    return this.loading;
   }
 
   add(conversationId: string, text: string, replyTo?: number): OutboxEntry {
@@ -99,6 +89,7 @@ export class Outbox {
 
   discard(clientId: string): void {
     if (!this.remove(clientId)) return;
+    this.settled.add(clientId);
     void this.options.storage.delete(clientId).catch(() => undefined);
     this.changed();
   }
@@ -114,6 +105,35 @@ export class Outbox {
 
   stop(): void {
     this.isStopped = true;
+  }
+
+  private async loadWhileStale(): Promise<void> {
+    while (this.isStale && !this.isStopped) {
+      this.isStale = false;
+      await this.readStorage();
+    }
+  }
+
+  private async readStorage(): Promise<void> {
+    const { userId, owner, storage, findDead } = this.options;
+    const stored = await storage.load(userId).catch(() => []);
+    const others = new Set(stored.map((entry) => entry.owner).filter((name) => name !== owner));
+    const dead = new Set(others.size ? await findDead([...others]) : []);
+    // From here on nothing waits: what is added or settled meanwhile is seen as it is.
+    const entries = this.entries.filter((entry) => entry.owner === owner);
+    const known = new Set(entries.map((entry) => entry.clientId));
+    for (const entry of stored) {
+      const isOwn = entry.owner === owner || known.has(entry.clientId);
+      if (isOwn || this.settled.has(entry.clientId)) continue;
+      if (dead.has(entry.owner)) {
+        entry.owner = owner;
+        void this.store(entry);
+      }
+      entries.push(entry);
+    }
+    this.entries = entries.sort((a, b) => a.writtenAt - b.writtenAt);
+    this.changed();
+    this.connected();
   }
 
   private async run(conversationId: string): Promise<void> {

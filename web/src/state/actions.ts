@@ -10,14 +10,11 @@ import type {
   MessagePage,
   PresenceEvent,
   TypingEvent,
-  User,
 } from "../contract";
 import type { Draft } from "./state";
 
 export type Action =
-  | { type: "me_changed"; me: User }
   | { type: "connection_changed"; status: ConnectionStatus }
-  | { type: "session_expired"; isExpired: boolean }
   | { type: "list_loading_more" }
   | { type: "list_failed" }
   /** `isFirst`: the newest page. */

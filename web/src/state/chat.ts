@@ -35,7 +35,7 @@ export interface ChatParts {
   http: HttpClient;
   storage: OutboxStorage & DraftStorage;
   tabs: Tabs;
-  onTokenRefused(code: ErrorCode): void;
+  onTokenRefused(): void;
 }
 
 function errorBody(error: unknown): { code: ErrorCode; message: string } {
@@ -213,7 +213,7 @@ export class Chat {
         dispatch({ type: "connection_changed", status });
         if (status.state === "connected") void this.connected();
       }),
-      service.on("token_refused", (code) => this.parts.onTokenRefused(code)),
+      service.on("token_refused", () => this.parts.onTokenRefused()),
       service.on("new_message", (message) => this.receive(message)),
       service.on("user_typing", (event) => this.showTyping(event)),
       service.on("user_stop_typing", (event) => dispatch({ type: "typing", event, until: null })),

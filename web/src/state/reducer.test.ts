@@ -113,6 +113,8 @@ test("joining brings presence; events change it", () => {
   expect(state.presence["ben"]?.online).toBe(true);
   const gone = reduce(state, { type: "presence", event: { userId: "ben", online: false, lastSeenAt: seen } });
   expect(gone.presence["ben"]).toEqual({ online: false, lastSeenAt: seen });
+  const lost = reduce(state, { type: "connection_changed", status: { state: "reconnecting", since: 0 } });
+  expect(lost.presence).toEqual({});
 });
 
 describe("typing", () => {

@@ -188,16 +188,12 @@ function loadThread(state: State, id: string, messages: Message[], hasOlder: boo
 /** The whole state after an action. Pure. */
 export function reduce(state: State, action: Action): State {
   switch (action.type) {
-    case "me_changed":
-      return { ...state, me: action.me };
-    case "connection_changed":
-      return {
-        ...state,
-        connection: action.status,
-        typing: action.status.state === "connected" ? state.typing : {},
-      };
-    case "session_expired":
-      return { ...state, isExpired: action.isExpired };
+    case "connection_changed": {
+      // Without a connection nobody knows who types or who is there.
+      const isConnected = action.status.state === "connected";
+      const known = isConnected ? {} : { typing: {}, presence: {} };
+      return { ...state, ...known, connection: action.status };
+    }
     case "list_loading_more":
       return { ...state, list: { ...state.list, isLoadingMore: true } };
     case "list_failed": {

@@ -1,4 +1,4 @@
-import { type ErrorCode, isUserId, ParleyError, type Session, type User } from "../contract";
+import { isUserId, ParleyError, type Session, type User } from "../contract";
 import { HttpClient } from "../services/http";
 import type { Tabs } from "../services/tabs";
 
@@ -107,7 +107,7 @@ export class SessionKeeper {
   }
 
   /** The server does not accept the token. */
-  refused(_code: ErrorCode): void {
+  refused(): void {
     if (this.state.session) this.set({ ...this.state, isExpired: true });
   }
 
@@ -161,7 +161,7 @@ export class SessionKeeper {
       if (!isStillThere()) return;
       const code = error instanceof ParleyError ? error.code : "internal";
       const isOver = Date.parse(session.expiresAt) <= Date.now();
-      if (isOver || code === "unauthorized" || code === "token_expired") this.refused(code);
+      if (isOver || code === "unauthorized" || code === "token_expired") this.refused();
       else this.schedule(RETRY_MS);
     }
   }

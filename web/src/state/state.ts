@@ -34,8 +34,6 @@ export interface Draft {
 export interface State {
   me: User;
   connection: ConnectionStatus;
-  /** The token was refused: one has to sign in again. */
-  isExpired: boolean;
   list: {
     phase: "loading" | "ready" | "failed";
     nextCursor: string | null;
@@ -56,7 +54,6 @@ export function initialState(me: User): State {
   return {
     me,
     connection: { state: "idle", since: Date.now() },
-    isExpired: false,
     list: { phase: "loading", nextCursor: null, isLoadingMore: false },
     conversations: {},
     threads: {},
