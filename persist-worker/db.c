@@ -6,7 +6,7 @@
 enum {
     CONNECT_TIMEOUT_MS = 5000,
     PAUSE_MIN_MS = 50,
-    PAUSE_MAX_MS = 500, /* a try costs little, and sends wait meanwhile */
+    PAUSE_MAX_MS = 500,        /* a try costs little, and sends wait meanwhile */
     WATCHDOG_MARGIN_MS = 3000, /* over the server's own timeouts */
 };
 
