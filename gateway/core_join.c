@@ -119,19 +119,22 @@ void core_leave_event(gateway_core_t *self, session_t *session, const event_payl
 
 /* ---- the answer ---- */
 
-/* The broker keeps the membership if a later JOIN of the same socket is under way, and so do we; but
- * to the client it begins anew with that one's answer. */
+/* The latest join's word counts: the membership stays if a later one than this was answered well,
+ * or may yet be; then it begins anew with that answer. Whether the broker kept it depends on how
+ * the joins passed each other, so it is told again. */
 static void fail_join(join_t *join, const core_failure_t *failure) {
     gateway_core_t *self = join->request.core;
     member_t *member = join->member;
     core_question_t question = question_of(join);
-    bool latest = join->number == member->last_join;
+    bool ends = join->number == member->last_join || failure->code == CODE_FORBIDDEN;
     if (join->number > member->placed_by)
         member->placed = false;
     core_fail(self, &question, failure);
     end_join(join);
-    if (latest)
+    if (ends)
         core_leave(self, member, failure);
+    else if (!core_join_is_asked(member))
+        core_link_rejoin(self, member->room);
 }
 
 static user_presence_t look_up_presence(void *ctx, str_t user) {
@@ -240,6 +243,7 @@ static void on_joined(void *arg, err_t err, const envelope_t *reply) {
         fail_join(join, &failure);
         return;
     }
+    join->member->unconfirmed = false; /* this link's broker has just judged the rights */
     core_check_generation(self, conversation.generation);
     set_participants(self, room, &conversation);
     if (room->unknown > 0)

@@ -66,7 +66,7 @@ static void add_to_rejoin(gateway_core_t *self, rejoin_t *rejoin, const session_
 }
 
 /* Members whose JOIN is unanswered are left out: the link repeats it. */
-static void rejoin_room(gateway_core_t *self, room_t *room) {
+void core_link_rejoin(gateway_core_t *self, room_t *room) {
     rejoin_t rejoin;
     member_t *member = NULL;
     begin_rejoin(&rejoin, room, NULL, room->broker);
@@ -256,7 +256,7 @@ void gateway_core_up(gateway_core_t *self, size_t broker) {
     rejoin_users(self, broker);
     for (room_t *room = rooms_first(self->rooms); room; room = room->hh.next) {
         if (room->broker == broker)
-            rejoin_room(self, room);
+            core_link_rejoin(self, room);
     }
     presence_watch_again(self->presence, broker);
     compare_heads(self, link);
@@ -290,7 +290,7 @@ void core_link_tick(gateway_core_t *self, int64_t now_ms) {
     while ((room = rooms_due(self->rooms, now_ms))) {
         bool up = self->links[room->broker].up;
         if (up && room->rejoins == 0 && has_unconfirmed(room))
-            rejoin_room(self, room);
+            core_link_rejoin(self, room);
         else
             rooms_check(self->rooms, room);
     }

@@ -182,6 +182,8 @@ void core_emit_removed(gateway_core_t *self, session_t *session, const room_t *r
 /* ---- core_link.c ---- */
 
 void core_link_tick(gateway_core_t *self, int64_t now_ms);
+/* Tells the room's broker of its members here; they get nothing until it has confirmed them. */
+void core_link_rejoin(gateway_core_t *self, room_t *room);
 
 /* ---- core_connect.c ---- */
 

@@ -221,8 +221,9 @@ void rooms_joined(member_t *member, const room_joined_t *joined) {
     uint64_t had = joined->has_after && !joined->reset ? joined->after : joined->head;
     if (joined->last_returned > had)
         had = joined->last_returned;
-    /* One that was a member before goes on where it was, unless this answer took it further. */
-    if (!member->placed || (joined->has_after && !joined->reset && had > member->last))
+    /* One that has its place goes on there, unless this answer took it further. What it has had it
+     * has had in any case. */
+    if ((!member->placed || (joined->has_after && !joined->reset)) && had > member->last)
         member->last = had;
     member->placed = true;
     advance(member, member->last);

@@ -226,7 +226,7 @@ static void take_join(world_t *self, world_request_t *request, size_t user) {
     self->reads[self->read_count++] = request->id;
 }
 
-static void take_rejoin(world_t *self, const world_request_t *request) {
+static void answer_rejoin(world_t *self, const world_request_t *request) {
     proto_rejoin_t body;
     uint64_t refused[WORLD_SOCKETS];
     size_t n = 0;
@@ -268,7 +268,21 @@ static void take_watch(world_t *self, const world_request_t *request) {
     reply(self, request, MSG_PRESENCES, CODE_OK);
 }
 
+/* What was asked before a LEAVE comes before it. */
+static void finish_rejoins(world_t *self) {
+    for (size_t i = 0; i < self->read_count;) {
+        size_t at = find_pending(self, self->reads[i]);
+        if (self->requests[at].type == MSG_REJOIN) {
+            broker_do_read(self, i);
+            i = 0;
+        } else {
+            i++;
+        }
+    }
+}
+
 static void take_told(world_t *self, const world_request_t *told, size_t user) {
+    finish_rejoins(self);
     if (told->type == MSG_LEAVE)
         remove_member(self, told->session, room_index(told->room));
     else if (told->type == MSG_SUBSCRIBE)
@@ -294,13 +308,14 @@ void broker_take_request(world_t *self) {
         take_send(self, request, user);
     else if (request->type == MSG_JOIN)
         take_join(self, request, user);
-    else if (request->type == MSG_REJOIN)
-        take_rejoin(self, request);
+    else if (request->type == MSG_REJOIN && room_index(request->room) != GROUP)
+        answer_rejoin(self, request);
     else if (request->type == MSG_AUTH_VERIFY)
         take_verify(self, request);
     else if (request->type == MSG_WATCH)
         take_watch(self, request);
-    else if (request->type == MSG_HISTORY || request->type == MSG_HEADS)
+    else if (request->type == MSG_HISTORY || request->type == MSG_HEADS ||
+             request->type == MSG_REJOIN) /* of a group: its members must be read anew */
         self->reads[self->read_count++] = request->id;
     else
         reply_done(self, request);
@@ -392,6 +407,8 @@ void broker_do_read(world_t *self, size_t which) {
     const world_request_t *request = &self->requests[at];
     if (request->type == MSG_JOIN)
         read_join(self, request);
+    else if (request->type == MSG_REJOIN)
+        answer_rejoin(self, request);
     else if (request->type == MSG_HISTORY)
         read_history(self, request);
     else
@@ -402,11 +419,13 @@ void broker_do_read(world_t *self, size_t which) {
 
 void broker_expel(world_t *self, size_t user) {
     str_t users[] = {str_from(world_users[user])};
-    if (user == 0 || !self->up || !self->in_group[user])
+    if (user == 0 || !self->in_group[user])
         return;
     self->in_group[user] = false;
     self->expelled_at[user] = self->rooms[GROUP].n;
     self->figures.expelled++;
+    if (!self->up)
+        return; /* it died with the news */
     for (size_t i = 0; i < self->member_count;) {
         if (self->members[i].room == GROUP && self->members[i].user == user)
             self->members[i] = self->members[--self->member_count];

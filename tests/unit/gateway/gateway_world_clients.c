@@ -127,7 +127,8 @@ static void joined(world_t *self, world_place_t *place, const world_question_t *
         place->had[seq] = true;
     }
     place->joined = !truncated;
-    place->last_ok = (size_t)(question - self->questions);
+    if (place->last_ok < (size_t)(question - self->questions))
+        place->last_ok = (size_t)(question - self->questions);
     raise_complete(place);
     self->figures.joined += place->joined;
 }

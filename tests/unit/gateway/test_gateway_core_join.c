@@ -258,6 +258,22 @@ TEST(only_the_latest_joins_failure_ends_the_membership) {
     scene_fini(&scene);
 }
 
+TEST(after_a_join_that_failed_the_next_answer_begins_anew) {
+    (void)state;
+    scene_t scene;
+    start_known(&scene); /* s1 has all up to 0 */
+    scene_event(&scene, 1, "join_conversation", "\"conv_a_b\"", 1);
+    scene_event(&scene, 1, "join_conversation", "\"conv_a_b\"", 2);
+    scene_fail(&scene, MSG_JOIN, ERR_TIMEOUT);
+    scene_new_message(&scene, "conv_a_b", 5, "b");
+    scene_conversation(&scene, &(scene_conversation_t){.head = 5});
+    scene_answer(&scene, MSG_JOIN, MSG_CONVERSATION);
+    scene_forget(&scene);
+    scene_new_message(&scene, "conv_a_b", 6, "b");
+    scene_expect(&scene, "s1 new_message " MESSAGE("6") "\n");
+    scene_fini(&scene);
+}
+
 TEST(leaving_while_joining_answers_the_join) {
     (void)state;
     scene_t scene;
@@ -394,6 +410,7 @@ int main(void) {
         cmocka_unit_test(joining_twice_at_once_loses_and_doubles_nothing),
         cmocka_unit_test(joining_again_without_after_skips_nothing),
         cmocka_unit_test(only_the_latest_joins_failure_ends_the_membership),
+        cmocka_unit_test(after_a_join_that_failed_the_next_answer_begins_anew),
         cmocka_unit_test(leaving_while_joining_answers_the_join),
         cmocka_unit_test(a_socket_that_goes_while_its_join_waits_leaves_nothing),
         cmocka_unit_test(rooms_are_bounded_per_socket_and_altogether),

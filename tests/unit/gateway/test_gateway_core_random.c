@@ -10,7 +10,7 @@
 
 #include "gateway_world.h"
 
-enum { SCHEDULES = 1500, STEPS = 400 };
+enum { SCHEDULES = 4000, STEPS = 400 };
 
 /* xorshift64: the same schedule from the same seed everywhere. */
 static uint64_t next(uint64_t *seed) {

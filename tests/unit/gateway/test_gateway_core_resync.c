@@ -194,6 +194,22 @@ TEST(a_join_that_waits_for_presence_is_rejoined) {
     scene_fini(&scene);
 }
 
+/* REJOIN ends with its link; the JOIN that is repeated on the next one confirms the rights too. */
+TEST(a_join_confirms_what_a_lost_rejoin_did_not) {
+    (void)state;
+    scene_t scene;
+    start(&scene, 3);
+    restart(&scene);
+    scene_event(&scene, 1, "join_conversation", "\"conv_a_b\"", 1);
+    restart(&scene);
+    scene_conversation(&scene, &(scene_conversation_t){.head = 3});
+    scene_answer(&scene, MSG_JOIN, MSG_CONVERSATION);
+    scene_forget(&scene);
+    scene_new_message(&scene, "conv_a_b", 4, "b");
+    scene_expect(&scene, "s1 new_message " MESSAGE("4") "\n");
+    scene_fini(&scene);
+}
+
 TEST(a_gap_fetch_is_taken_up_again_when_the_link_is_back) {
     (void)state;
     scene_t scene;
@@ -315,6 +331,7 @@ int main(void) {
         cmocka_unit_test(another_generation_in_the_heads_closes_every_transport),
         cmocka_unit_test(a_join_under_way_is_the_links_to_repeat),
         cmocka_unit_test(a_join_that_waits_for_presence_is_rejoined),
+        cmocka_unit_test(a_join_confirms_what_a_lost_rejoin_did_not),
         cmocka_unit_test(a_gap_fetch_is_taken_up_again_when_the_link_is_back),
         cmocka_unit_test(a_rejoin_that_fails_is_repeated),
         cmocka_unit_test(users_rooms_are_told_again_when_that_failed),
