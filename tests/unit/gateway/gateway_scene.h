@@ -96,6 +96,8 @@ void scene_disconnect(scene_t *self, size_t socket);
 
 /* ---- brokers ---- */
 
+/* Takes the request at this place out; its body is freed. */
+scene_request_t scene_take_request(scene_t *self, size_t index);
 /* How many requests of this type are unanswered. */
 size_t scene_pending(const scene_t *self, uint16_t type);
 /* Answers the oldest request of type `request` with `reply` and self->body, which is cleared. */

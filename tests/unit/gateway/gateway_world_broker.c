@@ -5,44 +5,13 @@
 
 enum { GROUP = WORLD_ROOMS - 1, TOKEN_LASTS_MS = 1000000000 };
 
-/* ---- the wire ---- */
-
-/* Sends self->body in this envelope. */
-static void send(world_t *self, envelope_t envelope) {
-    strbuf_t frame = {0};
-    ASSERT(self->wire_count < WORLD_QUEUE);
-    envelope.body = strbuf_str(&self->body);
-    envelope_encode(&envelope, &frame);
-    world_frame_t *sent = &self->wire[self->wire_count++];
-    size_t n = frame.n;
-    sent->frame = strbuf_detach(&frame);
-    ASSERT(envelope_decode((str_t){sent->frame, n}, &sent->envelope) == OK);
-    strbuf_clear(&self->body);
-}
-
-static world_request_t take_pending(world_t *self, size_t index) {
-    world_request_t taken = self->requests[index];
-    self->pending_count--;
-    if (!taken.taken)
-        self->request_count--;
-    memmove(&self->requests[index], &self->requests[index + 1],
-            (self->pending_count - index) * sizeof(taken));
-    free(taken.body);
-    return taken;
-}
-
-static size_t find_pending(const world_t *self, uint64_t id) {
-    size_t i = 0;
-    while (i < self->pending_count && self->requests[i].id != id)
-        i++;
-    return i;
-}
+/* ---- answers ---- */
 
 static void reply(world_t *self, const world_request_t *request, uint16_t type, code_t code) {
-    send(self, (envelope_t){.flags = ENVELOPE_REPLY,
-                            .type = type,
-                            .code = (uint16_t)code,
-                            .request_id = request->id});
+    world_send(self, (envelope_t){.flags = ENVELOPE_REPLY,
+                                  .type = type,
+                                  .code = (uint16_t)code,
+                                  .request_id = request->id});
 }
 
 static void reply_done(world_t *self, const world_request_t *request) {
@@ -53,49 +22,6 @@ static void reply_done(world_t *self, const world_request_t *request) {
 static void reply_error(world_t *self, const world_request_t *request, code_t code) {
     proto_error_encode(&(proto_error_t){0}, &self->body);
     reply(self, request, MSG_ERROR, code);
-}
-
-void broker_deliver(world_t *self) {
-    if (self->wire_count == 0)
-        return;
-    world_frame_t frame = self->wire[0];
-    self->wire_count--;
-    memmove(&self->wire[0], &self->wire[1], self->wire_count * sizeof(frame));
-    if (frame.envelope.flags & ENVELOPE_REPLY) {
-        size_t at = find_pending(self, frame.envelope.request_id);
-        ASSERT(at < self->pending_count);
-        world_request_t request = take_pending(self, at);
-        if (request.on_reply)
-            request.on_reply(request.arg, OK, &frame.envelope);
-    } else {
-        gateway_core_deliver(self->core, 0, &frame.envelope);
-    }
-    free(frame.frame);
-}
-
-/* What was sent is on its way to the broker, whether somebody waits for the answer or not. */
-static void forget(world_t *self, size_t at) {
-    if (self->up)
-        self->requests[at].on_reply = NULL;
-    else
-        take_pending(self, at);
-}
-
-void broker_forget(world_t *self, uint64_t id) {
-    size_t at = find_pending(self, id);
-    ASSERT(at < self->pending_count && self->requests[at].on_reply);
-    forget(self, at);
-}
-
-void broker_time_out(world_t *self, size_t which) {
-    if (self->pending_count == 0)
-        return;
-    size_t at = which % self->pending_count;
-    world_request_t request = self->requests[at];
-    if (!request.on_reply)
-        return;
-    forget(self, at);
-    request.on_reply(request.arg, ERR_TIMEOUT, NULL);
 }
 
 /* ---- memberships ---- */
@@ -172,10 +98,10 @@ static void fan_out(world_t *self, size_t room, uint64_t seq) {
     write_message(self, room, seq, text);
     proto_new_message_encode(&(proto_new_message_t){.seq = seq, .message = str_from(text)},
                              &self->body);
-    send(self,
-         (envelope_t){.type = MSG_NEW_MESSAGE,
-                      .room = str_from(world_rooms[room]),
-                      .user = str_from(world_users[self->rooms[room].messages[seq - 1].sender])});
+    world_send(self, (envelope_t){.type = MSG_NEW_MESSAGE,
+                                  .room = str_from(world_rooms[room]),
+                                  .user = str_from(
+                                      world_users[self->rooms[room].messages[seq - 1].sender])});
 }
 
 void broker_store_from_elsewhere(world_t *self, size_t room, bool unheard) {
@@ -271,7 +197,7 @@ static void take_watch(world_t *self, const world_request_t *request) {
 /* What was asked before a LEAVE comes before it. */
 static void finish_rejoins(world_t *self) {
     for (size_t i = 0; i < self->read_count;) {
-        size_t at = find_pending(self, self->reads[i]);
+        size_t at = world_find_pending(self, self->reads[i]);
         if (self->requests[at].type == MSG_REJOIN) {
             broker_do_read(self, i);
             i = 0;
@@ -299,7 +225,7 @@ void broker_take_request(world_t *self) {
     size_t user = world_user_of(request->user);
     if (request->id == 0) {
         take_told(self, request, user);
-        take_pending(self, at);
+        world_take_pending(self, at);
         return;
     }
     request->taken = true;
@@ -399,7 +325,7 @@ void broker_do_read(world_t *self, size_t which) {
     if (self->read_count == 0)
         return;
     which %= self->read_count;
-    size_t at = find_pending(self, self->reads[which]);
+    size_t at = world_find_pending(self, self->reads[which]);
     ASSERT(at < self->pending_count);
     self->read_count--;
     memmove(&self->reads[which], &self->reads[which + 1],
@@ -436,68 +362,10 @@ void broker_expel(world_t *self, size_t user) {
     char payload[100], room[32];
     snprintf(payload, sizeof(payload), "{\"conversationId\":\"%s\"}", world_rooms[GROUP]);
     snprintf(room, sizeof(room), "user_%s", world_users[user]);
-    send(self, (envelope_t){.type = MSG_EXPEL, .room = str_from(world_rooms[GROUP])});
+    world_send(self, (envelope_t){.type = MSG_EXPEL, .room = str_from(world_rooms[GROUP])});
     proto_user_event_encode(&(proto_user_event_t){.event = STR("conversation_removed"),
                                                   .conversation_id = str_from(world_rooms[GROUP]),
                                                   .payload = str_from(payload)},
                             &self->body);
-    send(self, (envelope_t){.type = MSG_USER_EVENT, .room = str_from(room)});
-}
-
-/* ---- up and down ---- */
-
-static void reverse(world_request_t *requests, size_t n) {
-    for (size_t i = 0; i < n / 2; i++) {
-        world_request_t held = requests[i];
-        requests[i] = requests[n - 1 - i];
-        requests[n - 1 - i] = held;
-    }
-}
-
-/* What the gateway sends when the link comes up goes before the requests that are repeated. */
-void broker_up(world_t *self) {
-    size_t repeated = self->pending_count;
-    self->up = true;
-    gateway_core_up(self->core, 0);
-    reverse(self->requests, repeated);
-    reverse(self->requests + repeated, self->pending_count - repeated);
-    reverse(self->requests, self->pending_count);
-    for (size_t i = 0; i < self->pending_count; i++)
-        self->requests[i].sent = true;
-}
-
-static void lose_wire(world_t *self) {
-    for (size_t i = 0; i < self->wire_count; i++)
-        free(self->wire[i].frame);
-    self->wire_count = 0;
-}
-
-void broker_down(world_t *self) {
-    self->figures.restarts++;
-    self->up = false;
-    lose_wire(self);
-    self->read_count = 0;
-    self->member_count = 0;
-    for (size_t i = 0; i < WORLD_ROOMS; i++)
-        self->rooms[i].fanned_out = 0;
-    for (size_t i = 0; i < self->pending_count;) {
-        world_request_t *request = &self->requests[i];
-        if (!request->on_reply || (request->link_bound && request->sent)) {
-            world_request_t ended = take_pending(self, i);
-            if (ended.on_reply)
-                ended.on_reply(ended.arg, ERR_CLOSED, NULL);
-            i = 0;
-            continue;
-        }
-        self->request_count += request->taken;
-        request->taken = request->sent = false;
-        i++;
-    }
-    gateway_core_down(self->core, 0);
-}
-
-void broker_fini(world_t *self) {
-    lose_wire(self);
-    while (self->pending_count)
-        take_pending(self, 0);
+    world_send(self, (envelope_t){.type = MSG_USER_EVENT, .room = str_from(room)});
 }

@@ -27,3 +27,12 @@ void broker_expel(world_t *self, size_t user);
 /* Its memberships are those that the gateway has. */
 void broker_check_memberships(const world_t *self);
 void broker_fini(world_t *self);
+
+/* ---- between the broker and its link ---- */
+
+/* Sends self->body in this envelope, and clears it. */
+void world_send(world_t *self, envelope_t envelope);
+/* The place of a request among those unanswered; their count when it isn't one. */
+size_t world_find_pending(const world_t *self, uint64_t id);
+/* Takes it out; its body is freed. */
+world_request_t world_take_pending(world_t *self, size_t index);
