@@ -197,3 +197,6 @@ def main(arguments):
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a full disk, a folder that may not be written to
+        say(f"parley: {error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
+        return 1

@@ -17,7 +17,7 @@ def rows(system):
             "service": instance.service,
             "instance": instance.name,
             "pid": pid,
-            "url": instance.url,
+            "url": instance.url or None,
             "metricsUrl": instance.metrics_url() or None,
             "state": state,
             "ready": state == "running" and prober.is_ready(instance),

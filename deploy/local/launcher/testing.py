@@ -32,10 +32,11 @@ class Count:
     passed: int = 0
     failed: int = 0
     skipped: int = 0
+    names: tuple = ()  # of what failed
 
     def __add__(self, other):
         return Count(self.passed + other.passed, self.failed + other.failed,
-                     self.skipped + other.skipped)
+                     self.skipped + other.skipped, self.names + other.names)
 
     def total(self):
         return self.passed + self.failed + self.skipped
@@ -61,11 +62,11 @@ def run_lint():
     files = [name for name in done.stdout.decode().split("\0") if name and (ROOT / name).exists()]
     if done.returncode != 0 or not files:
         say("lint: git can't list the files")
-        return Count(failed=1)
+        return Count(failed=1, names=("lint",))
     command = ["clang-format", "--dry-run", "-Werror", *files]
     passed = subprocess.run(command, cwd=ROOT, check=False).returncode == 0
     say(f"lint: clang-format {'accepts' if passed else 'refuses'} the {len(files)} C files")
-    return Count(passed=1) if passed else Count(failed=1)
+    return Count(passed=1) if passed else Count(failed=1, names=("lint",))
 
 
 def run_tidy():
@@ -84,8 +85,9 @@ def run_page_tests():
                               stderr=subprocess.STDOUT, check=False)
         print(done.stdout, flush=True)
         count = count_words(done.stdout)
-        if done.returncode != 0 and not count.failed:
-            count.failed = 1
+        if done.returncode != 0:
+            count.failed = count.failed or 1
+            count.names = ("npm test in web/",)
         total += count
     return total
 
@@ -166,20 +168,20 @@ class Run:
     def build_all(self):
         presets = {PARTS[part].preset for part in DEFAULT_PARTS if PARTS[part].preset}
         failed = [preset for preset in sorted(presets) if not self.build(preset)]
-        return Count(failed=len(failed))
+        return Count(failed=len(failed), names=tuple(f"the build of {name}" for name in failed))
 
     def ctest(self, part):
         """Runs the tests with the part's labels."""
         with tempfile.TemporaryDirectory() as scratch:
             report = Path(scratch) / "junit.xml"
-            command = ["ctest", "--test-dir", f"build/{part.preset}", "--verbose" if part.speaks else "--output-on-failure",
-                       "-L", f"^({'|'.join(part.labels)})$", "--no-tests=ignore", "-j", part.jobs,
-                       "--output-junit", str(report)]
+            command = ["ctest", "--test-dir", f"build/{part.preset}",
+                       "--verbose" if part.speaks else "--output-on-failure", "-L", f"^({'|'.join(part.labels)})$", "--no-tests=ignore", "-j",
+                       part.jobs, "--output-junit", str(report)]
             code = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL,
                                   env=test_environment(), check=False).returncode
             count = read_junit(report)
         if code != 0 and not count.failed:
-            count.failed = 1
+            count += Count(failed=1, names=("ctest",))
         return count
 
     def run_part(self, name):
@@ -187,7 +189,7 @@ class Run:
         if name == "build":
             return self.build_all()
         if not self.build(part.preset):
-            return Count(failed=1)
+            return Count(failed=1, names=(f"the build of {part.preset}",))
         count = self.ctest(part) if part.labels else Count()
         for function in part.besides:
             count += function()
@@ -216,6 +218,9 @@ class Run:
             if seconds > minutes * 60:
                 print(f"over budget: {' + '.join(parts)} took {duration(seconds)} of "
                       f"{minutes} minutes")
+        for part, (count, _) in self.results.items():
+            for name in count.names:
+                print(f"failed: {part}: {name}")
         total = sum((count for count, _ in self.results.values()), Count())
         print(f"\n{words(total)}", flush=True)
         return 1 if total.failed else 0
@@ -240,7 +245,9 @@ def read_junit(path):
     number = {name: int(suite.get(name, "0"))
               for name in ("tests", "failures", "skipped", "disabled")}
     skipped = number["skipped"] + number["disabled"]
-    return Count(number["tests"] - number["failures"] - skipped, number["failures"], skipped)
+    names = tuple(test.get("name") for test in suite.iter("testcase")
+                  if test.find("failure") is not None)
+    return Count(number["tests"] - number["failures"] - skipped, number["failures"], skipped, names)
 
 
 def run(part=None):

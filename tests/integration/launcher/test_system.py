@@ -103,6 +103,7 @@ class DefaultInstanceTest(LauncherTest):
         for row in rows:
             self.assertEqual(set(row), {"service", "instance", "pid", "url", "metricsUrl", "state",
                                         "ready", "uptime"})
+            self.assertNotEqual(row["url"], "", row)
             self.assertEqual((row["state"], row["ready"]), ("running", True), row)
             self.assertTrue(processes.is_alive(row["pid"]))
             self.assertLess(row["uptime"], COMMAND_SECONDS)
@@ -298,6 +299,13 @@ class RefusalTest(LauncherTest):
         self.assertEqual(done.returncode, 1)
         self.assertIn("LOG_LEVEL", done.stderr)
         self.assertEqual(processes.marked(instance.home), [])
+
+    def test_a_home_that_cannot_be_made_is_named(self):
+        instance = self.make(Path("/proc/no-home"))
+        done = instance.run("up", "-d")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stderr.splitlines()[-1],
+                         "parley: No such file or directory: /proc/no-home")
 
     def test_a_service_that_does_not_get_ready_is_shown(self):
         instance = self.make(DATABASE_URL="postgresql:///parley?host=/nonexistent")

@@ -153,8 +153,10 @@ class CountsTest(unittest.TestCase):
         home = support.new_home()
         self.addCleanup(support.remove, home)
         path = home / "junit.xml"
-        path.write_text('<testsuite tests="9" failures="2" disabled="1" skipped="1"></testsuite>')
-        self.assertEqual(testing.read_junit(path), testing.Count(5, 2, 2))
+        path.write_text('<testsuite tests="9" failures="2" disabled="1" skipped="1">'
+                        '<testcase name="good"/><testcase name="bad"><failure/></testcase>'
+                        '<testcase name="worse"><failure message="Timeout"/></testcase></testsuite>')
+        self.assertEqual(testing.read_junit(path), testing.Count(5, 2, 2, ("bad", "worse")))
         path.write_text("<testsuite")
         self.assertEqual(testing.read_junit(path), testing.Count())
         self.assertEqual(testing.read_junit(home / "absent"), testing.Count())
