@@ -106,6 +106,18 @@ static void refuse_member(gateway_core_t *self, room_t *room, uint64_t session_n
     core_leave(self, member, &why);
 }
 
+static void schedule_round(gateway_core_t *self, core_link_t *link, uint32_t pause_ms) {
+    deadline_add(&self->link_deadlines, &link->next_round, core_now(self) + pause_ms);
+}
+
+/* Sees that heads are compared once more, from now on. */
+static void compare_soon(gateway_core_t *self, core_link_t *link) {
+    if (link->rounds_left == 0)
+        link->rounds_left = 1;
+    if (!deadline_is_set(&link->next_round))
+        schedule_round(self, link, PAUSE_FIRST_MS);
+}
+
 static void room_rejoined(gateway_core_t *self, room_t *room, const proto_rejoined_t *rejoined) {
     member_t *member = NULL;
     for (size_t i = 0; rejoined && i < rejoined->refused.n; i++)
@@ -113,25 +125,22 @@ static void room_rejoined(gateway_core_t *self, room_t *room, const proto_rejoin
     if (room->rejoins > 0)
         return;
     if (room->rejoin_failed) {
+        room->passed_by = true;
         rooms_retry_later(self->rooms, room);
         return;
     }
+    if (room->passed_by)
+        compare_soon(self, &self->links[room->broker]);
+    room->passed_by = false;
     DL_FOREACH(room->members, member) {
         member->unconfirmed = false;
     }
     rooms_resume(self->rooms, room);
 }
 
-static void schedule_round(gateway_core_t *self, core_link_t *link, uint32_t pause_ms) {
-    deadline_add(&self->link_deadlines, &link->next_round, core_now(self) + pause_ms);
-}
-
 static void users_failed(gateway_core_t *self, core_link_t *link) {
     link->users_stale = true;
-    if (link->rounds_left == 0)
-        link->rounds_left = 1;
-    if (!deadline_is_set(&link->next_round))
-        schedule_round(self, link, PAUSE_FIRST_MS);
+    compare_soon(self, link);
 }
 
 static void user_rejoined(gateway_core_t *self, const core_room_request_t *request,

@@ -243,6 +243,27 @@ TEST(a_rejoin_that_fails_is_repeated) {
     scene_fini(&scene);
 }
 
+/* A message may have been stored after the last comparison, and not told to us. */
+TEST(heads_are_compared_after_a_rejoin_that_had_failed) {
+    (void)state;
+    scene_t scene;
+    start(&scene, 3);
+    restart(&scene);
+    scene_heads(&scene, &(uint64_t){3}, 1, "g1");
+    scene_answer(&scene, MSG_HEADS, MSG_HEAD_SEQS);
+    scene_after(&scene, GATEWAY_HEADS_AGAIN_MS);
+    scene_heads(&scene, &(uint64_t){3}, 1, "g1");
+    scene_answer(&scene, MSG_HEADS, MSG_HEAD_SEQS);
+    while (scene_pending(&scene, MSG_REJOIN))
+        scene_error(&scene, MSG_REJOIN, CODE_UNAVAILABLE);
+    scene_after(&scene, 100);
+    assert_int_equal(scene_pending(&scene, MSG_HEADS), 0);
+    rejoin_all(&scene);
+    scene_after(&scene, 1000);
+    assert_int_equal(scene_pending(&scene, MSG_HEADS), 1);
+    scene_fini(&scene);
+}
+
 TEST(users_rooms_are_told_again_when_that_failed) {
     (void)state;
     scene_t scene;
@@ -334,6 +355,7 @@ int main(void) {
         cmocka_unit_test(a_join_confirms_what_a_lost_rejoin_did_not),
         cmocka_unit_test(a_gap_fetch_is_taken_up_again_when_the_link_is_back),
         cmocka_unit_test(a_rejoin_that_fails_is_repeated),
+        cmocka_unit_test(heads_are_compared_after_a_rejoin_that_had_failed),
         cmocka_unit_test(users_rooms_are_told_again_when_that_failed),
         cmocka_unit_test(presence_that_changed_meanwhile_is_told),
         cmocka_unit_test(large_rooms_are_told_in_batches),
