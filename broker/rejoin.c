@@ -45,7 +45,7 @@ static bool may_rejoin(broker_core_t *self, const ids_room_t *room, str_t name, 
     case IDS_DIRECT:
         return str_eq(room->user, user) || str_eq(room->other, user);
     case IDS_GROUP:
-        return rights_cached(self->rights, name, user, true);
+        return rights_cached(self->rights, name, user, false);
     default:
         return false;
     }
@@ -120,13 +120,16 @@ void core_on_rejoin(broker_core_t *self, peer_t *peer, const envelope_t *envelop
         core_rejoin_decided(self, peer, envelope, RIGHTS_DECIDED_NOT);
 }
 
-/* Without a fresh load in time (DECIDED_NOT) the cached list decides, and without one nobody is
- * refused: persist-worker still judges every write and read. */
+/* Without a fresh load in time (DECIDED_NOT) the cached list decides: every change since it was
+ * made has come by here. Without one nothing is known, not even of a change that came before this
+ * rejoin: the gateway keeps its members silent and asks again. */
 void core_rejoin_decided(broker_core_t *self, peer_t *peer, const envelope_t *request,
                          rights_decision_t decision) {
     room_t *room = rooms_find(self->rooms, request->room);
     proto_rejoin_t rejoin;
-    if (decision != RIGHTS_DECIDED_GONE) {
+    if (decision == RIGHTS_DECIDED_NOT && !rights_knows(self->rights, request->room)) {
+        core_answer_error(self, peer, request, CODE_UNAVAILABLE, "the members are not known");
+    } else if (decision != RIGHTS_DECIDED_GONE) {
         ASSERT(decode_rejoin(self, request, &rejoin));
         bool any = admit_and_answer(self, peer, request, &rejoin);
         if (any && room->hold->newest)

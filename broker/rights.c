@@ -168,6 +168,11 @@ bool rights_cached(const rights_t *self, str_t room, str_t user, bool unknown) {
     return group && group->members ? members_contain(group->members, user) : unknown;
 }
 
+bool rights_knows(const rights_t *self, str_t room) {
+    const group_t *group = find(self, room);
+    return group && group->members;
+}
+
 /* ---- waiting ---- */
 
 /* Takes the time that the request waited from its deadline; false when that has passed. */

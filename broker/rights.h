@@ -53,6 +53,8 @@ void rights_free(rights_t **self);
 rights_answer_t rights_check(rights_t *self, str_t room, str_t user);
 /* What the cache says now, without a word on how old it is: `unknown` when it holds no list. */
 bool rights_cached(const rights_t *self, str_t room, str_t user, bool unknown);
+/* Whether the cache holds a list of this group. */
+bool rights_knows(const rights_t *self, str_t room);
 
 /* Lets a request for a group (its head's room) wait until it is decided. `fresh`: not by user, but
  * until a load that is asked for from now on. ERR_LIMIT: too much waits already.

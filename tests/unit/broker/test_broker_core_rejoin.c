@@ -87,6 +87,7 @@ static void group_that_is_gone_refuses_all(void **state) {
     scene_fini(&scene);
 }
 
+/* Nor admitted: somebody may have been removed before the gateway was back. */
 static void nobody_is_refused_when_the_load_fails(void **state) {
     (void)state;
     scene_t scene;
@@ -94,8 +95,23 @@ static void nobody_is_refused_when_the_load_fails(void **state) {
     rejoin(&scene, "g1", GROUP, "1,2", 5, 40);
     scene_forget(&scene);
     scene_at(&scene, 3000);
-    scene_expect(&scene, "g1 REJOINED reply=40 " GROUP " refused=\n");
-    assert_int_equal(memberships(&scene), 2);
+    scene_expect(&scene, "g1 ERROR reply=40 " GROUP " unavailable\n");
+    assert_int_equal(memberships(&scene), 0);
+    assert_int_equal(rooms_count(broker_core_rooms(scene.core)), 0);
+    scene_fini(&scene);
+}
+
+static void cached_list_decides_when_the_load_fails(void **state) {
+    (void)state;
+    scene_t scene;
+    start(&scene);
+    scene_send(&scene, "g1", &(scene_head_t){GROUP, "1", 5, 39});
+    scene_group(&scene, "w1", 1, 1, "1,2");
+    rejoin(&scene, "g1", GROUP, "1,3", 5, 40);
+    scene_forget(&scene);
+    scene_at(&scene, 3000);
+    scene_expect(&scene, "g1 REJOINED reply=40 " GROUP " refused=6\n");
+    assert_int_equal(memberships(&scene), 1);
     scene_fini(&scene);
 }
 
@@ -107,7 +123,7 @@ static void full_queue_refuses_nobody_either(void **state) {
     scene_start(&scene);
     scene_up(&scene, "g1", 0, 0);
     rejoin(&scene, "g1", GROUP, "1,2", 5, 40);
-    scene_expect(&scene, "g1 REJOINED reply=40 " GROUP " refused=\n");
+    scene_expect(&scene, "g1 ERROR reply=40 " GROUP " unavailable\n");
     scene_fini(&scene);
 }
 
@@ -230,6 +246,7 @@ int main(void) {
         cmocka_unit_test(cached_list_does_not_decide_a_rejoin),
         cmocka_unit_test(group_that_is_gone_refuses_all),
         cmocka_unit_test(nobody_is_refused_when_the_load_fails),
+        cmocka_unit_test(cached_list_decides_when_the_load_fails),
         cmocka_unit_test(full_queue_refuses_nobody_either),
         cmocka_unit_test(newest_message_of_the_wait_is_sent_to_those_admitted),
         cmocka_unit_test(removal_while_waiting_throws_the_load_away),
