@@ -212,6 +212,11 @@ test("two tabs of one user stay in step", async () => {
   await bubble(photographer, "from the second tab").waitFor();
   assert.deepEqual(await texts(photographer), ["from the first tab", "from the second tab"]);
   assert.deepEqual(await texts(customer), await texts(second));
+  await site.addUser("tab-c", "tab-c", "photographer");
+  await second.getByRole("button", { name: "New conversation" }).click();
+  await second.getByLabel("The photographer's user name").fill("tab-c");
+  await second.getByRole("button", { name: "Start conversation" }).click();
+  await item(customer, "tab-c").waitFor();
   await second.getByRole("button", { name: "Menu" }).click();
   await second.getByRole("button", { name: "Sign out" }).click();
   await customer.getByRole("heading", { name: "Sign in" }).waitFor();

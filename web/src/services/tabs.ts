@@ -8,6 +8,7 @@ export type TabMessage =
   | { type: "signed_out"; userId: string }
   | { type: "outbox"; userId: string }
   | { type: "draft"; draft: Draft }
+  | { type: "conversation"; userId: string; conversationId: string }
   | { type: "read"; userId: string; conversationId: string; seq: number };
 
 function lockName(tab: string): string {

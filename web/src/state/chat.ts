@@ -98,11 +98,11 @@ export class Chat {
   }
 
   async startDirect(userId: string): Promise<string> {
-    return this.adopt(await this.parts.http.createDirect(userId));
+    return this.announce(await this.parts.http.createDirect(userId));
   }
 
   async startGroup(title: string, userIds: string[]): Promise<string> {
-    return this.adopt(await this.parts.http.createGroup(title, userIds));
+    return this.announce(await this.parts.http.createGroup(title, userIds));
   }
 
   async addParticipants(conversationId: string, userIds: string[]): Promise<void> {
@@ -231,6 +231,7 @@ export class Chat {
       }),
       service.on("conversation_reset", ({ conversationId }) => {
         dispatch({ type: "thread_reset", conversationId });
+        void this.refreshConversation(conversationId);
         if (this.state.threads[conversationId]) void this.loadPage(conversationId);
       }),
       tabs.listen((message) => this.hear(message)),
@@ -263,6 +264,13 @@ export class Chat {
     this.dispatch({ type: "conversation_loaded", conversation });
     this.joinQuietly(conversation.id);
     return conversation.id;
+  }
+
+  /** The server tells the others of a new conversation, but not one's own tabs. */
+  private announce(conversation: Conversation): string {
+    const userId = this.state.me.id;
+    this.parts.tabs.tell({ type: "conversation", userId, conversationId: conversation.id });
+    return this.adopt(conversation);
   }
 
   private joinQuietly(id: string): void {
@@ -356,6 +364,9 @@ export class Chat {
   private hear(message: TabMessage): void {
     const { me } = this.state;
     if (message.type === "outbox" && message.userId === me.id) void this.outbox.load();
+    if (message.type === "conversation" && message.userId === me.id) {
+      void this.refreshConversation(message.conversationId);
+    }
     if (message.type === "read" && message.userId === me.id) this.dispatch(message);
     if (message.type === "draft" && message.draft.userId === me.id) {
       const { conversationId, text, replyTo = null } = message.draft;

@@ -78,8 +78,14 @@ describe("a thread", () => {
     expect(seqs(state)).toEqual([3, 4, 5, 6, 7]);
   });
 
-  test("a reset empties it", () => {
-    expect(seqs(run(loaded(), opened, { type: "thread_reset", conversationId: ID }))).toEqual([]);
+  test("a reset empties it, and seqs may be lower than before", () => {
+    const reset: Action = { type: "thread_reset", conversationId: ID };
+    const actions: Action[] = [loaded({ lastMessage: message(5), unreadCount: 1 }), opened, reset];
+    expect(seqs(run(...actions))).toEqual([]);
+    actions.push({ type: "joined", answer: joined(2) }, loaded({ lastMessage: message(2), unreadCount: 2 }));
+    const state = run(...actions);
+    expect(state.conversations[ID]?.lastMessage?.seq).toBe(2);
+    expect(unread(state)).toBe(2);
   });
 
   test("a removal leaves nothing but the reason, until one is a member again", () => {
@@ -101,7 +107,10 @@ test("read marks only rise, whatever comes late", () => {
     loaded(),
     { type: "read", conversationId: ID, userId: "ben", seq: 4 },
     { type: "read", conversationId: ID, userId: "ben", seq: 2 },
-    { type: "joined", answer: joined(5, { participants: [participant("anna"), participant("ben", { lastReadSeq: 3 })] }) },
+    {
+      type: "joined",
+      answer: joined(5, { participants: [participant("anna"), participant("ben", { lastReadSeq: 3 })] }),
+    },
   );
   expect(state.conversations[ID]?.participants.find(({ id }) => id === "ben")?.lastReadSeq).toBe(4);
 });

@@ -1,5 +1,6 @@
 import type {
   Conversation,
+  ConversationPage,
   ConversationUpdate,
   Joined,
   Message,
@@ -7,6 +8,7 @@ import type {
   Participant,
   PresenceEvent,
 } from "../contract";
+import type { ConnectionStatus } from "../services/connection";
 import type { Action } from "./actions";
 import { mergeMessages } from "./messages";
 import type { ConversationState, State, Thread } from "./state";
@@ -80,6 +82,17 @@ function readmit(state: State, id: string): State {
   if (state.threads[id]?.error?.code !== "forbidden") return state;
   const { [id]: _, ...threads } = state.threads;
   return { ...state, threads };
+}
+
+/** The seqs from before mean nothing any more; what follows the reset says how it stands. */
+function resetConversation(state: State, id: string): State {
+  const reset = patchConversation(state, id, ({ participants }) => ({
+    lastMessage: null,
+    headSeq: 0,
+    readSeq: 0,
+    participants: participants.map((participant) => ({ ...participant, lastReadSeq: 0 })),
+  }));
+  return patchThread(reset, id, EMPTY_THREAD);
 }
 
 function updateConversation(state: State, update: ConversationUpdate): State {
@@ -185,28 +198,38 @@ function loadThread(state: State, id: string, messages: Message[], hasOlder: boo
   }));
 }
 
+function startThread(state: State, id: string): State {
+  const thread: Thread = { ...(state.threads[id] ?? EMPTY_THREAD), phase: "loading", error: null };
+  return { ...state, threads: { ...state.threads, [id]: thread } };
+}
+
+/** Reading the first page again leaves the place in the list where it was. */
+function loadList(state: State, page: ConversationPage, isFirst: boolean): State {
+  const isKnown = state.list.phase === "ready" && isFirst;
+  const nextCursor = isKnown ? state.list.nextCursor : page.nextCursor;
+  const list = { phase: "ready" as const, nextCursor, isLoadingMore: false };
+  return page.conversations.reduce(putConversation, { ...state, list });
+}
+
+/** Without a connection nobody knows who types or who is there. */
+function changeConnection(state: State, connection: ConnectionStatus): State {
+  const isConnected = connection.state === "connected";
+  return { ...state, connection, ...(!isConnected && { typing: {}, presence: {} }) };
+}
+
 /** The whole state after an action. Pure. */
 export function reduce(state: State, action: Action): State {
   switch (action.type) {
-    case "connection_changed": {
-      // Without a connection nobody knows who types or who is there.
-      const isConnected = action.status.state === "connected";
-      const known = isConnected ? {} : { typing: {}, presence: {} };
-      return { ...state, ...known, connection: action.status };
-    }
+    case "connection_changed":
+      return changeConnection(state, action.status);
     case "list_loading_more":
       return { ...state, list: { ...state.list, isLoadingMore: true } };
     case "list_failed": {
       const phase = state.list.phase === "ready" ? "ready" : "failed";
       return { ...state, list: { ...state.list, phase, isLoadingMore: false } };
     }
-    case "list_loaded": {
-      const { page, isFirst } = action;
-      const isKnown = state.list.phase === "ready" && isFirst;
-      const nextCursor = isKnown ? state.list.nextCursor : page.nextCursor;
-      const list = { phase: "ready" as const, nextCursor, isLoadingMore: false };
-      return page.conversations.reduce(putConversation, { ...state, list });
-    }
+    case "list_loaded":
+      return loadList(state, action.page, action.isFirst);
     case "conversation_loaded":
       return readmit(putConversation(state, action.conversation), action.conversation.id);
     case "conversation_removed":
@@ -215,11 +238,8 @@ export function reduce(state: State, action: Action): State {
       return updateConversation(state, action.update);
     case "joined":
       return join(state, action.answer);
-    case "thread_loading": {
-      const known = state.threads[action.conversationId] ?? EMPTY_THREAD;
-      const thread: Thread = { ...known, phase: "loading", error: null };
-      return { ...state, threads: { ...state.threads, [action.conversationId]: thread } };
-    }
+    case "thread_loading":
+      return startThread(state, action.conversationId);
     case "thread_failed":
       return patchThread(state, action.conversationId, { phase: "failed", error: action.error });
     case "thread_loaded":
@@ -229,7 +249,7 @@ export function reduce(state: State, action: Action): State {
     case "older_loaded":
       return loadOlder(state, action.conversationId, action.page);
     case "thread_reset":
-      return patchThread(state, action.conversationId, { ...EMPTY_THREAD });
+      return resetConversation(state, action.conversationId);
     case "message_received":
       return receive(state, action.message);
     case "read":

@@ -1,7 +1,13 @@
 import { createServer, type Server as HttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Server, type Socket } from "socket.io";
-import { type ClientEvents, directConversationId, type Joined, type Message, type ServerEvents } from "../contract";
+import {
+  type ClientEvents,
+  directConversationId,
+  type Joined,
+  type Message,
+  type ServerEvents,
+} from "../contract";
 import { joined, message } from "./messages";
 
 type ServerSocket = Socket<ClientEvents, ServerEvents>;

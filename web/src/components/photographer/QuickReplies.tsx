@@ -20,7 +20,14 @@ export function QuickReplies({ conversationId }: { conversationId: string }) {
       <IconButton label={texts.photographer.quickReplies} popoverTarget={id}>
         <Zap size={20} />
       </IconButton>
-      <div ref={menu} id={id} popover="auto" className={styles["quick"]} role="group" aria-label={texts.photographer.quickReplies}>
+      <div
+        ref={menu}
+        id={id}
+        popover="auto"
+        className={styles["quick"]}
+        role="group"
+        aria-label={texts.photographer.quickReplies}
+      >
         {texts.photographer.quickReplyTexts.map((text) => (
           <button key={text} type="button" onClick={() => choose(text)}>
             {text}

@@ -179,7 +179,12 @@ function Quote({ conversationId, seq, onJump }: QuoteProps) {
   const replied = useRepliedMessage(conversationId, seq);
   const name = replied?.senderId === me.id ? texts.message.you : nameOf(conversation, replied?.senderId ?? "");
   return (
-    <button type="button" className={styles["quote"]} title={texts.message.showReplied} onClick={() => onJump?.(seq)}>
+    <button
+      type="button"
+      className={styles["quote"]}
+      title={texts.message.showReplied}
+      onClick={() => onJump?.(seq)}
+    >
       {replied && <b dir="auto">{name}</b>}
       <span dir="auto">{replied?.text ?? texts.message.replyGone}</span>
     </button>

@@ -87,7 +87,15 @@ export function MessageList({ conversation, thread, pending, me }: MessageListPr
         <div className={styles["filler"]} />
         <Virtualizer ref={list} shift={isPrepend} data={rows} onScroll={onScroll} onResize={bottom.onResize}>
           {(row) => (
-            <RowView key={row.key} row={row} thread={thread} conversation={conversation} me={me} marked={marked} onJump={jump} />
+            <RowView
+              key={row.key}
+              row={row}
+              thread={thread}
+              conversation={conversation}
+              me={me}
+              marked={marked}
+              onJump={jump}
+            />
           )}
         </Virtualizer>
       </div>
@@ -98,7 +106,12 @@ export function MessageList({ conversation, thread, pending, me }: MessageListPr
 
 function ToBottom({ missed, onClick }: { missed: number; onClick: () => void }) {
   return (
-    <button type="button" className={styles["toBottom"]} onClick={onClick} aria-label={texts.conversation.toBottom}>
+    <button
+      type="button"
+      className={styles["toBottom"]}
+      onClick={onClick}
+      aria-label={texts.conversation.toBottom}
+    >
       <ArrowDown size={18} aria-hidden="true" />
       {missed > 0 && <span>{texts.conversation.newMessages(missed)}</span>}
     </button>

@@ -59,8 +59,11 @@ describe("buildRows", () => {
   });
 
   test("all keys differ", () => {
-    const many = Array.from({ length: 500 }, (_, i) => message(i + 1, at(`2026-01-${String(1 + (i % 28)).padStart(2, "0")}`)));
-    const keys = buildRows(many.sort((a, b) => a.createdAt.localeCompare(b.createdAt)), [entry("p")], 9).map(({ key }) => key);
+    const start = Date.UTC(2026, 0, 5);
+    const many = Array.from({ length: 500 }, (_, i) =>
+      message(i + 1, { createdAt: new Date(start + i * 3_600_000).toISOString() }),
+    );
+    const keys = buildRows(many, [entry("p")], 9).map(({ key }) => key);
     expect(new Set(keys).size).toBe(keys.length);
   });
 });
