@@ -3,8 +3,11 @@
 #include "common/client_address.h"
 #include "common/cors.h"
 
-/* Rates and bursts are bounded by what a bucket can count. */
-enum { RATE_MAX = 1000000, HOUR_MS = 3600000 };
+enum {
+    RATE_MAX = 1000000, /* times the factor it still fits a bucket */
+    HOUR_MS = 3600000,
+    LARGEST_ANSWER_BYTES = 3 << 20, /* a join's: a page of messages, and the participants */
+};
 
 #define COUNT(field_, variable_, max_, fallback_, doc_)                                            \
     {                                                                                              \
@@ -56,7 +59,7 @@ static const config_option_t options[] = {
      .min = 1024, .max = 64 << 20, .fallback = "1000000",
      .doc = "Bytes of one packet or POST from a client."},
     {CONFIG_FIELD(gateway_config_t, max_outbound_bytes), .variable = "MAX_OUTBOUND_BYTES",
-     .kind = CONFIG_U64, .min = 65536, .max = 1 << 30, .fallback = "4194304",
+     .kind = CONFIG_U64, .min = LARGEST_ANSWER_BYTES, .max = 1 << 30, .fallback = "4194304",
      .doc = "Bytes that may wait for one client; one that reads too slowly is disconnected."},
     COUNT(max_rooms, "MAX_ROOMS", 1000000000, "1000000", "Conversations joined on this gateway."),
     COUNT(max_rooms_per_socket, "MAX_ROOMS_PER_SOCKET", 1000000, "1000",
