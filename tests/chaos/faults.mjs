@@ -169,6 +169,7 @@ const PAIRS = [
   [["broker", "killed"], ["persist-worker", "killed"]],
   [["gateway", "killed"], ["broker", "killed"]],
   [["broker", "killed"], ["postgresql", "crashed"]],
+  [["broker", "killed"], ["postgresql", "stalled"]],
   [["persist-worker", "killed"], ["postgresql", "crashed"]],
 ];
 
