@@ -1,7 +1,7 @@
 /* Any header values: origin, host, forwarded addresses, codings, tags, trace ids. */
 #include "common/client_address.h"
-#include "rest/content_coding.h"
 #include "common/cors.h"
+#include "rest/content_coding.h"
 #include "rest/trace_context.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
