@@ -86,8 +86,8 @@ static void fail_call(call_t *call, const core_failure_t *failure) {
 }
 
 void core_calls_abandon(gateway_core_t *self, session_t *session) {
-    while (session->calls) {
-        call_t *call = session->calls;
+    call_t *call = NULL, *next = NULL;
+    DL_FOREACH_SAFE(session->calls, call, next) {
         bool lasting = call->kind == EVENT_SEND_MESSAGE || call->kind == EVENT_MARK_READ;
         self->ops->drop_ack(self->ctx, &call->ack);
         if (lasting)
@@ -303,15 +303,15 @@ static void refresh_token(call_t *call, const event_payload_t *payload) {
     end_call(call);
 }
 
-/* Sent without a clientId: one that no other message can have. */
-static void make_client_id(gateway_core_t *self, char text_out[EVENTS_CLIENT_ID_MAX]) {
-    snprintf(text_out, EVENTS_CLIENT_ID_MAX, "%016" PRIx64 "-%" PRIx64, self->config.incarnation,
-             ++self->last_client_id);
+/* For a message without a clientId: one that no other can have. Valid until the next call. */
+static str_t make_client_id(gateway_core_t *self) {
+    snprintf(self->client_id, sizeof(self->client_id), "%016" PRIx64 "-%" PRIx64,
+             self->config.incarnation, ++self->last_client_id);
+    return str_from(self->client_id);
 }
 
 static void dispatch(gateway_core_t *self, session_t *session, event_kind_t kind,
                      event_payload_t *payload, gateway_ack_t *ack) {
-    char client_id[EVENTS_CLIENT_ID_MAX];
     if (kind == EVENT_JOIN_CONVERSATION) {
         core_join_event(self, session, payload, ack);
         return;
@@ -320,10 +320,8 @@ static void dispatch(gateway_core_t *self, session_t *session, event_kind_t kind
         core_leave_event(self, session, payload, ack);
         return;
     }
-    if (kind == EVENT_SEND_MESSAGE && !(payload->present & FIELD_CLIENT_ID)) {
-        make_client_id(self, client_id);
-        payload->client_id = str_from(client_id);
-    }
+    if (kind == EVENT_SEND_MESSAGE && !(payload->present & FIELD_CLIENT_ID))
+        payload->client_id = make_client_id(self);
     call_t *call = add_call(self, session, kind, payload);
     call->ack = *ack;
     *ack = (gateway_ack_t){0};

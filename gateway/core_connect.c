@@ -48,9 +48,10 @@ static void end_connect(core_connect_t *connect) {
 }
 
 void core_connect_refuse_all(gateway_core_t *self) {
-    while (self->connects) {
-        turn_away(self, self->connects->connect);
-        end_connect(self->connects);
+    core_connect_t *connect = NULL, *next = NULL;
+    DL_FOREACH_SAFE(self->connects, connect, next) {
+        turn_away(self, connect->connect);
+        end_connect(connect);
     }
 }
 

@@ -84,11 +84,12 @@ bool core_join_is_asked(const member_t *member) {
 
 void core_leave(gateway_core_t *self, member_t *member, const core_failure_t *why) {
     room_t *room = member->room;
-    while (member->joins) {
-        core_question_t question = question_of(member->joins);
+    join_t *join = NULL, *next = NULL;
+    DL_FOREACH_SAFE(member->joins, join, next) {
+        core_question_t question = question_of(join);
         if (why)
             core_fail(self, &question, why);
-        end_join(member->joins);
+        end_join(join);
     }
     strbuf_clear(&self->body);
     proto_leave_encode(&(proto_leave_t){0}, &self->body);
@@ -131,10 +132,12 @@ static void fail_join(join_t *join, const core_failure_t *failure) {
         member->placed = false;
     core_fail(self, &question, failure);
     end_join(join);
-    if (ends)
+    if (ends) {
         core_leave(self, member, failure);
-    else if (!core_join_is_asked(member))
+    } else if (!core_join_is_asked(member)) {
+        member->room->passed_by = true;
         core_link_rejoin(self, member->room);
+    }
 }
 
 static user_presence_t look_up_presence(void *ctx, str_t user) {
@@ -260,7 +263,7 @@ void core_join_presence_known(void *ctx, room_t *room) {
         return;
     if (self->ready_count == self->ready_capacity) {
         self->ready_capacity = self->ready_capacity ? self->ready_capacity * 2 : 16;
-        self->ready = xrealloc(self->ready, self->ready_capacity * sizeof(*self->ready));
+        self->ready = xrealloc(self->ready, self->ready_capacity * sizeof(room_t *));
     }
     rooms_hold(room);
     self->ready[self->ready_count++] = room;

@@ -12,6 +12,7 @@ enum {
 /* ---- REJOIN ---- */
 
 static void on_rejoined(void *arg, err_t err, const envelope_t *reply);
+static void end_rejoin(core_room_request_t *request, const proto_rejoined_t *rejoined);
 
 /* A REJOIN being filled. */
 typedef struct {
@@ -55,7 +56,7 @@ static void send_rejoin(gateway_core_t *self, rejoin_t *rejoin) {
     if (rejoin->room)
         rejoin->room->rejoins++;
     if (!core_request(self, &request->request, &asking))
-        on_rejoined(request, ERR_UNAVAILABLE, NULL);
+        end_rejoin(request, NULL);
 }
 
 static void add_to_rejoin(gateway_core_t *self, rejoin_t *rejoin, const session_t *session) {
@@ -155,27 +156,38 @@ static void user_rejoined(gateway_core_t *self, const core_room_request_t *reque
     }
 }
 
-static void on_rejoined(void *arg, err_t err, const envelope_t *reply) {
-    core_room_request_t *request = arg;
+/* `rejoined` NULL: it failed. */
+static void end_rejoin(core_room_request_t *request, const proto_rejoined_t *rejoined) {
     gateway_core_t *self = request->request.core;
     room_t *room = request->room_count ? request->rooms[0] : NULL;
-    proto_rejoined_t rejoined = {0};
-    core_failure_t failure;
-    core_request_end(&request->request);
-    bool ok = core_reply_ok(self, err, reply, MSG_REJOINED, &failure) &&
-              proto_rejoined_decode(reply->body, self->arena, &rejoined) == OK;
     if (room) {
         room->rejoins--;
-        room->rejoin_failed |= !ok;
-        /* With the link gone everything is sent anew when it is back. */
-        if (err != ERR_CLOSED)
-            room_rejoined(self, room, ok ? &rejoined : NULL);
-    } else if (ok) {
-        user_rejoined(self, request, &rejoined);
-    } else if (err != ERR_CLOSED) {
+        room->rejoin_failed |= !rejoined;
+        room_rejoined(self, room, rejoined);
+    } else if (rejoined) {
+        user_rejoined(self, request, rejoined);
+    } else {
         users_failed(self, &self->links[request->request.broker]);
     }
     core_room_request_end(request);
+}
+
+static void on_rejoined(void *arg, err_t err, const envelope_t *reply) {
+    core_room_request_t *request = arg;
+    gateway_core_t *self = request->request.core;
+    proto_rejoined_t rejoined;
+    core_failure_t failure;
+    core_request_end(&request->request);
+    if (err == ERR_CLOSED) { /* everything is sent anew when the link is back */
+        if (request->room_count)
+            request->rooms[0]->rejoins--;
+        core_room_request_end(request);
+    } else if (core_reply_ok(self, err, reply, MSG_REJOINED, &failure) &&
+               proto_rejoined_decode(reply->body, self->arena, &rejoined) == OK) {
+        end_rejoin(request, &rejoined);
+    } else {
+        end_rejoin(request, NULL);
+    }
 }
 
 /* ---- HEADS ---- */

@@ -55,6 +55,7 @@ struct gateway_core {
     size_t connect_count;
     size_t request_count;
     uint64_t last_client_id;
+    char client_id[EVENTS_CLIENT_ID_MAX];
     uint64_t last_told; /* numbers presence changes */
     char *generation;   /* of the database; NULL: not known yet */
     bool draining;

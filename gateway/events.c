@@ -16,20 +16,20 @@ typedef enum { TYPE_STRING, TYPE_NUMBER } field_type_t;
 /* Strings are bounded in characters, numbers in value. */
 static const struct {
     unsigned bit;
-    const char *name;
     field_type_t type;
+    const char *name;
     uint64_t min, max;
     size_t offset;
 } fields[] = {
-    {FIELD_CONVERSATION_ID, "conversationId", TYPE_STRING, 1, IDS_ROOM_MAX,
+    {FIELD_CONVERSATION_ID, TYPE_STRING, "conversationId", 1, IDS_ROOM_MAX,
      offsetof(event_payload_t, conversation_id)},
-    {FIELD_AFTER, "after", TYPE_NUMBER, 0, INT64_MAX, offsetof(event_payload_t, after)},
-    {FIELD_TEXT, "text", TYPE_STRING, 1, EVENTS_TEXT_MAX, offsetof(event_payload_t, text)},
-    {FIELD_CLIENT_ID, "clientId", TYPE_STRING, 1, EVENTS_CLIENT_ID_MAX,
+    {FIELD_AFTER, TYPE_NUMBER, "after", 0, INT64_MAX, offsetof(event_payload_t, after)},
+    {FIELD_TEXT, TYPE_STRING, "text", 1, EVENTS_TEXT_MAX, offsetof(event_payload_t, text)},
+    {FIELD_CLIENT_ID, TYPE_STRING, "clientId", 1, EVENTS_CLIENT_ID_MAX,
      offsetof(event_payload_t, client_id)},
-    {FIELD_REPLY_TO, "replyTo", TYPE_NUMBER, 1, INT64_MAX, offsetof(event_payload_t, reply_to)},
-    {FIELD_SEQ, "seq", TYPE_NUMBER, 1, INT64_MAX, offsetof(event_payload_t, seq)},
-    {FIELD_TOKEN, "token", TYPE_STRING, 1, EVENTS_TOKEN_MAX, offsetof(event_payload_t, token)},
+    {FIELD_REPLY_TO, TYPE_NUMBER, "replyTo", 1, INT64_MAX, offsetof(event_payload_t, reply_to)},
+    {FIELD_SEQ, TYPE_NUMBER, "seq", 1, INT64_MAX, offsetof(event_payload_t, seq)},
+    {FIELD_TOKEN, TYPE_STRING, "token", 1, EVENTS_TOKEN_MAX, offsetof(event_payload_t, token)},
 };
 
 enum { FIELD_COUNT = sizeof(fields) / sizeof(fields[0]) };

@@ -11,15 +11,15 @@ enum {
 
 #define COUNT(field_, variable_, max_, fallback_, doc_)                                            \
     {                                                                                              \
-        CONFIG_FIELD(gateway_config_t, field_), .variable = variable_, .kind = CONFIG_U64,         \
-                                                .min = 1, .max = max_, .fallback = fallback_,      \
-                                                .doc = doc_                                        \
+        CONFIG_FIELD(gateway_config_t, field_), .variable = (variable_), .kind = CONFIG_U64,       \
+                                                .min = 1, .max = (max_), .fallback = (fallback_),  \
+                                                .doc = (doc_)                                      \
     }
 #define MILLISECONDS(field_, variable_, fallback_, doc_)                                           \
     {                                                                                              \
-        CONFIG_FIELD(gateway_config_t, field_), .variable = variable_, .kind = CONFIG_MS,          \
-                                                .min = 1, .max = HOUR_MS, .fallback = fallback_,   \
-                                                .doc = doc_                                        \
+        CONFIG_FIELD(gateway_config_t, field_), .variable = (variable_), .kind = CONFIG_MS,        \
+                                                .min = 1, .max = HOUR_MS, .fallback = (fallback_), \
+                                                .doc = (doc_)                                      \
     }
 
 static const config_option_t options[] = {

@@ -6,20 +6,20 @@
 #include "proto/proto.h"
 
 static const char *const event_names[] = {
-#define X(NAME, name, required, optional, bare, rate, request) [EVENT_##NAME] = name,
+#define X(NAME, name, required, optional, bare, rate, request) [EVENT_##NAME] = (name),
     CLIENT_EVENTS(X)
 #undef X
         [EVENT_UNKNOWN] = "unknown",
     NULL};
 
 static const char *const code_names[] = {
-#define X(number, NAME, text) [CODE_##NAME] = text,
+#define X(number, NAME, text) [CODE_##NAME] = (text),
     CODES(X)
 #undef X
         NULL};
 
 static const char *const close_names[] = {
-#define X(NAME, name) [GATEWAY_CLOSE_##NAME] = name,
+#define X(NAME, name) [GATEWAY_CLOSE_##NAME] = (name),
     GATEWAY_CLOSE_REASONS(X)
 #undef X
         NULL};
@@ -54,19 +54,19 @@ static const char *const limit_names[] = {
     [LIMIT_ADDRESS] = "address", [LIMIT_USER] = "user", [LIMIT_HANDSHAKES] = "handshakes", NULL};
 
 #define GAUGE(metric, text, about)                                                                 \
-    [metric] = {.kind = METRICS_GAUGE, .name = "parley_gateway_" text, .help = about}
+    [(metric)] = {.kind = METRICS_GAUGE, .name = "parley_gateway_" text, .help = (about)}
 #define COUNTER(metric, text, about)                                                               \
-    [metric] = {.kind = METRICS_COUNTER, .name = "parley_gateway_" text "_total", .help = about}
+    [(metric)] = {.kind = METRICS_COUNTER, .name = "parley_gateway_" text "_total", .help = (about)}
 #define COUNTER_BY(metric, text, about, label, values)                                             \
-    [metric] = {.kind = METRICS_COUNTER,                                                           \
-                .name = "parley_gateway_" text "_total",                                           \
-                .help = about,                                                                     \
-                .labels = {{label, values}}}
+    [(metric)] = {.kind = METRICS_COUNTER,                                                         \
+                  .name = "parley_gateway_" text "_total",                                         \
+                  .help = (about),                                                                 \
+                  .labels = {{(label), (values)}}}
 #define SECONDS(metric, text, about)                                                               \
-    [metric] = {.kind = METRICS_HISTOGRAM,                                                         \
-                .name = "parley_gateway_" text "_seconds",                                         \
-                .help = about,                                                                     \
-                .buckets = metrics_latency_buckets}
+    [(metric)] = {.kind = METRICS_HISTOGRAM,                                                       \
+                  .name = "parley_gateway_" text "_seconds",                                       \
+                  .help = (about),                                                                 \
+                  .buckets = metrics_latency_buckets}
 
 const metrics_def_t gateway_metric_defs[METRIC_COUNT] = {
     GAUGE(METRIC_SESSIONS, "sessions", "Sockets with a valid token."),

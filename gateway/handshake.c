@@ -6,7 +6,7 @@
 enum { ADDRESSES_MAX = 100000 }; /* whose rate of connections is remembered */
 
 struct handshake {
-    const char **origins;
+    char **origins; /* NULL at the end */
     cors_t cors;
     client_network_t *proxies; /* whose X-Forwarded-For is believed */
     size_t proxies_n;
@@ -28,7 +28,7 @@ handshake_t *handshake_new(const gateway_config_t *config, metrics_t *metrics) {
     self->origins = xcalloc(config->frontend_url.n + 1, sizeof(*self->origins));
     for (size_t i = 0; i < config->frontend_url.n; i++)
         self->origins[i] = without_slash(config->frontend_url.items[i]);
-    self->cors = (cors_t){self->origins, config->frontend_url.n};
+    self->cors = (cors_t){handshake_origins(self), config->frontend_url.n};
     self->proxies_n = config->trusted_proxies.n;
     self->proxies = xcalloc(self->proxies_n, sizeof(*self->proxies));
     for (size_t i = 0; i < self->proxies_n; i++)
@@ -46,7 +46,7 @@ void handshake_free(handshake_t **self_in) {
     if (!self)
         return;
     for (size_t i = 0; self->origins[i]; i++)
-        free((char *)(uintptr_t)self->origins[i]);
+        free(self->origins[i]);
     free(self->origins);
     free(self->proxies);
     ratelimit_table_free(&self->rates);
@@ -54,7 +54,7 @@ void handshake_free(handshake_t **self_in) {
 }
 
 const char *const *handshake_origins(const handshake_t *self) {
-    return self->origins;
+    return (const char *const *)self->origins;
 }
 
 /* What connections of one client are counted by; nothing for a peer that has no address. */

@@ -86,6 +86,8 @@ static watch_t *get_watch(presence_t *self, str_t user) {
 }
 
 static void free_watch(presence_t *self, watch_t *watch) {
+    /* The analyser doesn't know that the table holds the watch.
+     * NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
     HASH_DEL(self->by_id, watch);
     free(watch);
 }
@@ -128,6 +130,7 @@ static void add_interest(room_t *room, watch_t *watch) {
     const interest_t *last = watch->interests ? watch->interests->prev : NULL;
     if (last >= room->interests && last < room->interests + room->interest_count)
         return;
+    ASSERT(room->interests);
     interest_t *interest = &room->interests[room->interest_count++];
     interest->room = room;
     interest->watch = watch;

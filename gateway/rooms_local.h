@@ -50,9 +50,8 @@ struct room {
     size_t holds;   /* rooms_hold() */
     size_t rejoins; /* REJOIN requests unanswered */
     bool rejoin_failed;
-    bool
-        passed_by; /* a REJOIN failed: until one succeeds the broker tells us nothing of the room */
-    bool fetching; /* HISTORY is asked for */
+    bool passed_by; /* the broker may not know the members: what it told meanwhile is unheard */
+    bool fetching;  /* HISTORY is asked for */
     uint64_t fetched_after; /* … of seqs above this */
     uint32_t retry_ms;      /* the next pause before trying again, 0 after a success */
     deadline_t retry;

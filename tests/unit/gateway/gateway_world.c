@@ -70,7 +70,7 @@ static void step_restart(world_t *self, uint8_t detail) {
 }
 
 static void step_time(world_t *self, uint8_t detail) {
-    world_tick(self, detail * 20);
+    world_tick(self, (int64_t)detail * 20);
 }
 
 static void step_timeout(world_t *self, uint8_t detail) {

@@ -10,7 +10,7 @@
 
 /* The environment: NAME=value, one at a time. */
 static const char *look_up(void *context, const char *variable) {
-    const char *setting = context;
+    const char *setting = *(const char **)context;
     size_t n = strlen(variable);
     bool is_it = setting && strncmp(setting, variable, n) == 0 && setting[n] == '=';
     return is_it ? setting + n + 1 : NULL;
@@ -18,8 +18,7 @@ static const char *look_up(void *context, const char *variable) {
 
 static err_t parse(const char *setting, gateway_config_t *config) {
     strbuf_t errors = {0};
-    err_t err =
-        config_parse(&gateway_config_schema, look_up, (void *)(uintptr_t)setting, config, &errors);
+    err_t err = config_parse(&gateway_config_schema, look_up, &setting, config, &errors);
     assert_int_equal(err != OK, errors.n > 0);
     strbuf_fini(&errors);
     return err;
