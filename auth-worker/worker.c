@@ -157,20 +157,20 @@ static void on_deliver(void *ctx, size_t broker, const envelope_t *envelope) {
 static void on_up(void *ctx, size_t broker, uint64_t epoch) {
     worker_t *self = ctx;
     self->linked = true;
-    log_info("link_up", log_text("broker", brokers_endpoint(self->brokers, broker)),
+    log_info("broker_up", log_text("broker", brokers_endpoint(self->brokers, broker)),
              log_u64("epoch", epoch));
 }
 
 static void on_down(void *ctx, size_t broker, const char *reason) {
     worker_t *self = ctx;
-    log_warn("link_down", log_text("broker", brokers_endpoint(self->brokers, broker)),
+    log_warn("broker_down", log_text("broker", brokers_endpoint(self->brokers, broker)),
              log_text("reason", reason));
 }
 
 static void on_refused(void *ctx, size_t broker, unsigned reason) {
     worker_t *self = ctx;
-    log_error("link_refused", log_text("broker", brokers_endpoint(self->brokers, broker)),
-              log_u64("reason", reason));
+    log_error("broker_refused", log_text("broker", brokers_endpoint(self->brokers, broker)),
+              log_text("reason", dialer_refusal_text(reason)));
     service_begin_drain(self->service);
 }
 

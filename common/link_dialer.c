@@ -259,6 +259,12 @@ static void on_welcome(dialer_t *self, const envelope_t *envelope, int64_t now_m
         resend_all(self, now_ms);
 }
 
+const char *dialer_refusal_text(unsigned reason) {
+    static const char *const texts[] = {"unknown", "a later process has this INSTANCE",
+                                        "BROKERS differs from the broker's", "bad role or version"};
+    return texts[reason < sizeof(texts) / sizeof(texts[0]) ? reason : 0];
+}
+
 static void on_refused(dialer_t *self, const envelope_t *envelope) {
     proto_refused_t refused;
     if (proto_refused_decode(envelope->body, self->arena, &refused) != OK) {

@@ -51,6 +51,9 @@ typedef struct {
     void (*refused)(void *ctx, unsigned reason);
 } dialer_ops_t;
 
+/* The reason in words, for a log. */
+const char *dialer_refusal_text(unsigned reason);
+
 typedef struct {
     role_t role;
     const char *name;     /* instance name */

@@ -155,10 +155,8 @@ static void on_deliver(void *ctx, size_t broker, const envelope_t *envelope) {
  * know. */
 static void on_refused(void *ctx, size_t broker, unsigned reason) {
     gateway_t *self = ctx;
-    log_error("refused_by_broker", log_text("broker", brokers_endpoint(self->brokers, broker)),
-              log_text("reason", reason == 1   ? "a later process has this instance name"
-                                 : reason == 2 ? "the lists of brokers differ"
-                                               : "bad role or version"));
+    log_error("broker_refused", log_text("broker", brokers_endpoint(self->brokers, broker)),
+              log_text("reason", dialer_refusal_text(reason)));
     if (reason == 2)
         service_begin_drain(self->service);
     else

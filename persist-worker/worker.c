@@ -94,11 +94,9 @@ static void on_down(void *ctx, size_t broker, const char *reason) {
 }
 
 static void on_refused(void *ctx, size_t broker, unsigned reason) {
-    static const char *const reasons[] = {"", "a later process has this instance name",
-                                          "the lists of brokers differ", "bad role or version"};
     worker_t *self = ctx;
     log_error("broker_refused", log_text("broker", brokers_endpoint(self->brokers, broker)),
-              log_text("reason", reason < 4 ? reasons[reason] : "unknown"));
+              log_text("reason", dialer_refusal_text(reason)));
     self->refused = true;
     service_begin_drain(self->service);
 }

@@ -41,12 +41,10 @@ static void on_deliver(void *context, size_t broker, const envelope_t *envelope)
 }
 
 static void on_refused(void *context, size_t broker, unsigned reason) {
-    enum { OTHER_PROCESS = 1, BROKERS_DIFFER = 2 }; /* of REFUSED in messages.def */
+    enum { BROKERS_DIFFER = 2 }; /* of REFUSED in messages.def */
     const rest_t *self = context;
     log_error("broker_refused", log_text("broker", brokers_endpoint(self->brokers, broker)),
-              log_text("reason", reason == OTHER_PROCESS    ? "a later process has this INSTANCE"
-                                 : reason == BROKERS_DIFFER ? "BROKERS differs from the broker's"
-                                                            : "role or version"));
+              log_text("reason", dialer_refusal_text(reason)));
     if (reason == BROKERS_DIFFER)
         service_begin_drain(self->service);
     else

@@ -417,6 +417,9 @@ static void test_the_later_life_wins(void **state) {
     settle(world);
     assert_int_equal(dialer_state(world->dialer), DIALER_REFUSED);
     assert_int_equal(world->refused_reason, 1);
+    assert_string_equal(dialer_refusal_text(world->refused_reason),
+                        "a later process has this INSTANCE");
+    assert_string_equal(dialer_refusal_text(99), "unknown");
     hello_from(world, world->routing, 77, 5); /* thawed, it tries again */
     assert_int_equal(world->listener_ups, 2);
     assert_int_equal(link_listener_peers(world->listener), 1);
