@@ -68,6 +68,8 @@ void core_rejoin_decided(broker_core_t *self, peer_t *peer, const envelope_t *re
                          rights_decision_t decision);
 /* Keeps a message that is fanned out for the gateways whose rejoin of the room still waits. */
 void core_hold_message(room_t *room, const envelope_t *new_message);
+/* A session has left the room: a rejoin that waits must not put it back. */
+void core_hold_leave(room_t *room, const peer_t *peer, uint64_t session);
 
 /* ---- results.c ---- */
 void core_on_reply(broker_core_t *self, peer_t *worker, const envelope_t *envelope, int64_t now_ms);

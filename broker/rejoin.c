@@ -3,15 +3,27 @@
  * Those of direct conversations and users' own rooms are decided at once. A group's wait for a load
  * of its members that was asked for after the request, as somebody may have been removed while the
  * link was down. Until it comes nothing is fanned out for them; the newest message of that time is
- * held and sent once they are admitted, so that the gateway sees by its seq what it missed. */
+ * held and sent once they are admitted, so that the gateway sees by its seq what it missed. Who
+ * leaves in that time is remembered, as what waits still names him. */
 #include "broker/broker_internal.h"
 
 #include "broker/envelope_copy.h"
+
+enum { HOLD_LEFT_MAX = 1000 };
+
+/* A session that has left meanwhile. */
+typedef struct {
+    const peer_t *peer;
+    uint64_t session;
+} left_t;
 
 /* On a room while rejoins of it wait. */
 struct rejoin_hold {
     size_t waiting;
     envelope_t *newest; /* NEW_MESSAGE, owned; NULL: there was none */
+    left_t *left;
+    size_t left_count;
+    bool left_too_many; /* to be remembered: the gateways must say anew who is there */
 };
 
 static void hold_begin(room_t *room) {
@@ -24,6 +36,7 @@ static void hold_end(broker_core_t *self, room_t *room) {
     ASSERT(room && room->hold);
     if (--room->hold->waiting == 0) {
         free(room->hold->newest);
+        free(room->hold->left);
         free(room->hold);
         room->hold = NULL;
     }
@@ -35,6 +48,36 @@ void core_hold_message(room_t *room, const envelope_t *new_message) {
         return;
     free(room->hold->newest);
     room->hold->newest = envelope_copy_new(new_message);
+}
+
+static left_t *find_left(const rejoin_hold_t *hold, const peer_t *peer, uint64_t session) {
+    for (size_t i = 0; hold && i < hold->left_count; i++) {
+        if (hold->left[i].peer == peer && hold->left[i].session == session)
+            return &hold->left[i];
+    }
+    return NULL;
+}
+
+void core_hold_leave(room_t *room, const peer_t *peer, uint64_t session) {
+    rejoin_hold_t *hold = room->hold;
+    if (!hold || find_left(hold, peer, session))
+        return;
+    if (hold->left_count == HOLD_LEFT_MAX) {
+        hold->left_too_many = true;
+        return;
+    }
+    hold->left = xrealloc(hold->left, (hold->left_count + 1) * sizeof(*hold->left));
+    hold->left[hold->left_count++] = (left_t){peer, session};
+}
+
+/* What the gateway says now counts, not what it said before. */
+static void hold_rejoin(room_t *room, const peer_t *peer, const proto_rejoin_t *rejoin) {
+    rejoin_hold_t *hold = room->hold;
+    for (size_t i = 0; hold->left_count && i < rejoin->sessions.n; i++) {
+        left_t *left = find_left(hold, peer, rejoin->sessions.items[i]);
+        if (left)
+            *left = hold->left[--hold->left_count];
+    }
 }
 
 /* May this user be in the room, as far as is known? */
@@ -56,6 +99,7 @@ static bool may_rejoin(broker_core_t *self, const ids_room_t *room, str_t name, 
 static err_t admit(broker_core_t *self, peer_t *peer, str_t name, const proto_rejoin_t *rejoin,
                    proto_u64s_t *refused_out) {
     ids_room_t room = ids_parse_room(name);
+    const room_t *there = rooms_find(self->rooms, name);
     uint64_t *refused = xmalloc((rejoin->sessions.n + 1) * sizeof(uint64_t));
     *refused_out = (proto_u64s_t){.items = refused};
     for (size_t i = 0; i < rejoin->sessions.n; i++) {
@@ -64,6 +108,8 @@ static err_t admit(broker_core_t *self, peer_t *peer, str_t name, const proto_re
         membership_t *membership;
         bool created;
         err_t err = ERR_EXISTS;
+        if (there && find_left(there->hold, peer, join.session))
+            continue;
         if (join.session && may_rejoin(self, &room, name, join.user))
             err = rooms_join(self->rooms, peer, &join, &membership, &created);
         if (err == ERR_LIMIT)
@@ -116,6 +162,7 @@ void core_on_rejoin(broker_core_t *self, peer_t *peer, const envelope_t *envelop
         return;
     }
     hold_begin(room);
+    hold_rejoin(room, peer, &rejoin);
     if (rights_wait(self->rights, peer, envelope, true, now_ms) != OK)
         core_rejoin_decided(self, peer, envelope, RIGHTS_DECIDED_NOT);
 }
@@ -127,9 +174,14 @@ void core_rejoin_decided(broker_core_t *self, peer_t *peer, const envelope_t *re
                          rights_decision_t decision) {
     room_t *room = rooms_find(self->rooms, request->room);
     proto_rejoin_t rejoin;
-    if (decision == RIGHTS_DECIDED_NOT && !rights_knows(self->rights, request->room)) {
+    bool unknown = decision == RIGHTS_DECIDED_NOT && !rights_knows(self->rights, request->room);
+    if (decision == RIGHTS_DECIDED_GONE) {
+        hold_end(self, room);
+        return;
+    }
+    if (unknown || room->hold->left_too_many) {
         core_answer_error(self, peer, request, CODE_UNAVAILABLE, "the members are not known");
-    } else if (decision != RIGHTS_DECIDED_GONE) {
+    } else {
         ASSERT(decode_rejoin(self, request, &rejoin));
         bool any = admit_and_answer(self, peer, request, &rejoin);
         if (any && room->hold->newest)

@@ -210,6 +210,11 @@ void core_on_leave(broker_core_t *self, peer_t *peer, const envelope_t *envelope
     membership_t *membership =
         room ? rooms_member(self->rooms, room, peer, envelope->session) : NULL;
     typing_entry_t *typing = room ? typing_find(self->typing, room, peer, envelope->session) : NULL;
+    envelope_t join = {.type = MSG_JOIN, .room = envelope->room, .session = envelope->session};
+    /* One that still waits for its rights must not begin what ends here. */
+    rights_cancel(self->rights, peer, &join, now_ms);
+    if (room)
+        core_hold_leave(room, peer, envelope->session);
     if (membership)
         core_leave(self, membership, now_ms);
     else if (typing)

@@ -145,6 +145,16 @@ void rights_free(rights_t **self_in) {
 
 /* ---- questions ---- */
 
+static bool has_waiter(const group_t *group, str_t user) {
+    const waiter_t *waiter = NULL;
+    DL_FOREACH(group->waiters, waiter) {
+        if (!waiter->fresh && str_eq(waiter->request->user, user))
+            return true;
+    }
+    return false;
+}
+
+/* Who has been made a member while requests of his wait must not overtake them. */
 rights_answer_t rights_check(rights_t *self, str_t room, str_t user) {
     ids_room_t parts = ids_parse_room(room);
     if (parts.kind == IDS_DIRECT) {
@@ -154,7 +164,8 @@ rights_answer_t rights_check(rights_t *self, str_t room, str_t user) {
     if (parts.kind != IDS_GROUP)
         return RIGHTS_INVALID;
     group_t *group = find(self, room);
-    if (!group || !group->members || !members_contain(group->members, user))
+    if (!group || !group->members || !members_contain(group->members, user) ||
+        has_waiter(group, user))
         return RIGHTS_WAIT;
     if (is_idle(group)) {
         remove_idle(self, group);
@@ -338,6 +349,19 @@ void rights_peer_down(rights_t *self, const peer_t *peer, int64_t now_ms) {
             if (waiter->peer == peer)
                 end_wait(self, group, waiter, RIGHTS_DECIDED_GONE, now_ms);
         }
+    }
+}
+
+void rights_cancel(rights_t *self, const peer_t *peer, const envelope_t *like, int64_t now_ms) {
+    group_t *group = find(self, like->room);
+    waiter_t *waiter = NULL, *next = NULL;
+    if (!group)
+        return;
+    DL_FOREACH_SAFE(group->waiters, waiter, next) {
+        const envelope_t *request = waiter->request;
+        if (waiter->peer == peer && request->type == like->type &&
+            request->session == like->session)
+            end_wait(self, group, waiter, RIGHTS_DECIDED_GONE, now_ms);
     }
 }
 

@@ -83,6 +83,8 @@ void rights_changed(rights_t *self, str_t room, const rights_change_t *change);
 
 /* Drops what waits for this peer. */
 void rights_peer_down(rights_t *self, const peer_t *peer, int64_t now_ms);
+/* Drops what waits for this peer with the type, room and session of `like`. */
+void rights_cancel(rights_t *self, const peer_t *peer, const envelope_t *like, int64_t now_ms);
 
 size_t rights_groups(const rights_t *self); /* records, cached or loading */
 size_t rights_cache_bytes(const rights_t *self);

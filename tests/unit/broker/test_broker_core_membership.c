@@ -268,6 +268,52 @@ static void load_that_fails_or_expires_answers_unavailable(void **state) {
     scene_fini(&scene);
 }
 
+static void leaving_ends_a_join_that_waits_for_its_rights(void **state) {
+    (void)state;
+    scene_t scene;
+    start(&scene);
+    scene_join(&scene, "g1", &(scene_head_t){GROUP, "1", 5, 40});
+    scene_join(&scene, "g1", &(scene_head_t){GROUP, "1", 6, 41});
+    scene_send(&scene, "g1", &(scene_head_t){GROUP, "1", 5, 42});
+    scene_leave(&scene, "g1", GROUP, 5);
+    scene_join(&scene, "g1", &(scene_head_t){GROUP, "1", 7, 43});
+    scene_leave(&scene, "g1", GROUP, 7);
+    scene_join(&scene, "g1", &(scene_head_t){GROUP, "1", 7, 44});
+    scene_forget(&scene);
+    scene_group(&scene, "w1", 1, 1, "1");
+    scene_expect(&scene, "w1 JOIN id=2 " GROUP " user=1 session=6\n"
+                         "w1 SEND id=3 " GROUP " user=1 session=5\n"
+                         "w1 JOIN id=4 " GROUP " user=1 session=7\n");
+    assert_int_equal(memberships(&scene), 2);
+    scene_fini(&scene);
+}
+
+static void member_added_while_waiting_does_not_overtake_himself(void **state) {
+    (void)state;
+    scene_t scene;
+    str_t added = STR("2");
+    start(&scene);
+    scene_send(&scene, "g1", &(scene_head_t){GROUP, "1", 5, 40});
+    scene_group(&scene, "w1", 1, 1, "1");
+    scene_send(&scene, "g1", &(scene_head_t){GROUP, "2", 6, 41});
+    scene_forget(&scene);
+    proto_members_changed_encode(
+        &(proto_members_changed_t){
+            .job = 999, .epoch = SCENE_EPOCH, .members_version = 2, .added = {&added, 1}},
+        &scene.body);
+    scene_deliver(&scene, "w1", MSG_MEMBERS_CHANGED, &(scene_head_t){.room = GROUP, .id = 70});
+    scene_send(&scene, "g1", &(scene_head_t){GROUP, "2", 6, 42});
+    scene_send(&scene, "g1", &(scene_head_t){GROUP, "1", 5, 43});
+    scene_expect(&scene, "w1 DONE reply=70 " GROUP "\n"
+                         "w1 SEND id=4 " GROUP " user=1 session=5\n");
+    scene_group(&scene, "w1", 3, 1, "1");
+    scene_group(&scene, "w1", 5, 2, "1,2");
+    scene_expect(&scene, "w1 LOAD_GROUP id=5 " GROUP "\n"
+                         "w1 SEND id=6 " GROUP " user=2 session=6\n"
+                         "w1 SEND id=7 " GROUP " user=2 session=6\n");
+    scene_fini(&scene);
+}
+
 static void request_whose_deadline_passed_while_waiting_is_not_done(void **state) {
     (void)state;
     scene_t scene;
@@ -425,6 +471,8 @@ int main(void) {
         cmocka_unit_test(unknown_group_is_forbidden_and_not_remembered),
         cmocka_unit_test(load_asked_for_before_a_change_is_thrown_away),
         cmocka_unit_test(load_that_fails_or_expires_answers_unavailable),
+        cmocka_unit_test(leaving_ends_a_join_that_waits_for_its_rights),
+        cmocka_unit_test(member_added_while_waiting_does_not_overtake_himself),
         cmocka_unit_test(request_whose_deadline_passed_while_waiting_is_not_done),
         cmocka_unit_test(removed_members_are_expelled),
         cmocka_unit_test(join_read_before_a_removal_does_not_subscribe),

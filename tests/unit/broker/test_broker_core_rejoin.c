@@ -162,6 +162,42 @@ static void removal_while_waiting_throws_the_load_away(void **state) {
     scene_fini(&scene);
 }
 
+static void who_leaves_while_waiting_is_not_put_back(void **state) {
+    (void)state;
+    scene_t scene;
+    start(&scene);
+    rejoin(&scene, "g1", GROUP, "1,2,2", 5, 40);
+    scene_leave(&scene, "g1", GROUP, 5);
+    scene_leave(&scene, "g1", GROUP, 6);
+    rejoin(&scene, "g1", GROUP, "2", 6, 41); /* he had come back */
+    scene_forget(&scene);
+    scene_group(&scene, "w1", 1, 1, "1,2");
+    assert_int_equal(memberships(&scene), 2);
+    scene_expect(&scene, "g1 REJOINED reply=40 " GROUP " refused=\n"
+                         "w1 LOAD_GROUP id=2 " GROUP "\n");
+    scene_group(&scene, "w1", 2, 1, "1,2");
+    scene_expect(&scene, "g1 REJOINED reply=41 " GROUP " refused=\n");
+    assert_int_equal(memberships(&scene), 2);
+    scene_fini(&scene);
+}
+
+static void too_many_leaving_while_waiting_make_the_gateway_ask_again(void **state) {
+    (void)state;
+    scene_t scene;
+    start(&scene);
+    rejoin(&scene, "g1", GROUP, "1", 5, 40);
+    for (uint64_t session = 100; session <= 1100; session++)
+        scene_leave(&scene, "g1", GROUP, session);
+    scene_forget(&scene);
+    scene_group(&scene, "w1", 1, 1, "1");
+    scene_expect(&scene, "g1 ERROR reply=40 " GROUP " unavailable\n");
+    assert_int_equal(memberships(&scene), 0);
+    rejoin(&scene, "g1", GROUP, "1", 5, 41);
+    scene_group(&scene, "w1", 2, 1, "1");
+    assert_int_equal(memberships(&scene), 1);
+    scene_fini(&scene);
+}
+
 static void gateway_lost_while_waiting_leaves_nothing(void **state) {
     (void)state;
     scene_t scene;
@@ -250,6 +286,8 @@ int main(void) {
         cmocka_unit_test(full_queue_refuses_nobody_either),
         cmocka_unit_test(newest_message_of_the_wait_is_sent_to_those_admitted),
         cmocka_unit_test(removal_while_waiting_throws_the_load_away),
+        cmocka_unit_test(who_leaves_while_waiting_is_not_put_back),
+        cmocka_unit_test(too_many_leaving_while_waiting_make_the_gateway_ask_again),
         cmocka_unit_test(gateway_lost_while_waiting_leaves_nothing),
         cmocka_unit_test(malformed_rejoins_are_refused),
         cmocka_unit_test(rejoin_over_a_limit_is_unavailable),
