@@ -221,6 +221,8 @@ void bus_pump_close(bus_pump_t *self, void (*closed)(void *ctx)) {
     uv_close((uv_handle_t *)&self->idle, on_handle_closed);
     uv_close((uv_handle_t *)&self->timer, on_handle_closed);
     for (size_t i = 0; i < self->count; i++) {
+        /* An event that nobody is left to read would block ZeroMQ's own thread for ever. */
+        zmq_socket_monitor(self->sockets[i]->zmq, NULL, 0);
         uv_close((uv_handle_t *)&self->sockets[i]->poll, on_poll_closed);
         uv_close((uv_handle_t *)&self->sockets[i]->monitor_poll, on_poll_closed);
     }

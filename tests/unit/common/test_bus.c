@@ -227,6 +227,18 @@ static void test_idle_broker_sees_a_client_crash(void **state) {
     strbuf_fini(&frame);
 }
 
+/* Closing a socket whose connections still break must not block ZeroMQ's own thread. */
+static void test_many_restarts(void **state) {
+    world_t *world = *state;
+    run_until(world, &world->ups, 1);
+    for (int i = 1; i <= 20; i++) {
+        bus_server_close(&world->server);
+        start_server(world);
+        request(world);
+        run_until(world, &world->answered, i);
+    }
+}
+
 static void test_garbage(void **state) {
     world_t *world = *state;
     void *context = zmq_ctx_new(), *stranger = zmq_socket(context, ZMQ_DEALER);
@@ -253,6 +265,7 @@ int main(void) {
         TEST(test_broker_restart),
         TEST(test_idle_client_sees_the_broker_go),
         TEST(test_idle_broker_sees_a_client_crash),
+        TEST(test_many_restarts),
         TEST(test_garbage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
