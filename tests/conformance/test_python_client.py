@@ -15,7 +15,8 @@ DEADLINE = 10
 class Server:
     def __init__(self):
         self.process = subprocess.Popen(
-            [os.environ["CONFORMANCE_SERVER"], "--port", "0", "--suite", "protocol"],
+            [os.environ["CONFORMANCE_SERVER"], "--port", "0", "--suite", "protocol",
+             "--ping-interval", "60000"],
             stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         self.url = f"http://127.0.0.1:{int(line.removeprefix('listening on '))}"
