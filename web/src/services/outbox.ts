@@ -120,8 +120,9 @@ export class Outbox {
     const others = new Set(stored.map((entry) => entry.owner).filter((name) => name !== owner));
     const dead = new Set(others.size ? await findDead([...others]) : []);
     // From here on nothing waits: what is added or settled meanwhile is seen as it is.
-    const entries = this.entries.filter((entry) => entry.owner === owner);
-    const known = new Set(entries.map((entry) => entry.clientId));
+    const own = this.entries.filter((entry) => entry.owner === owner);
+    const known = new Set(own.map((entry) => entry.clientId));
+    const found: OutboxEntry[] = [];
     for (const entry of stored) {
       const isOwn = entry.owner === owner || known.has(entry.clientId);
       if (isOwn || this.settled.has(entry.clientId)) continue;
@@ -129,9 +130,10 @@ export class Outbox {
         entry.owner = owner;
         void this.store(entry);
       }
-      entries.push(entry);
+      found.push(entry);
     }
-    this.entries = entries.sort((a, b) => a.writtenAt - b.writtenAt);
+    // Another tab's may be of the same millisecond: it was written before we knew of it.
+    this.entries = [...found, ...own].sort((a, b) => a.writtenAt - b.writtenAt);
     this.changed();
     this.connected();
   }
