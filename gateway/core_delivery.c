@@ -63,6 +63,7 @@ void core_emit_removed(gateway_core_t *self, session_t *session, const room_t *r
     replies_event_removed(&self->text, room_name(room));
     core_count(self, METRIC_EVENTS_OUT, OUT_CONVERSATION);
     core_emit(self, session, STR("conversation_removed"), strbuf_str(&self->text));
+    session->removed_from = siphash(room_name(room));
 }
 
 /* ---- gaps ---- */

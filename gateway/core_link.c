@@ -379,8 +379,8 @@ static err_t on_presence(gateway_core_t *self, const envelope_t *envelope) {
     return OK;
 }
 
-/* Their memberships at the broker have ended; conversation_removed comes as an event of the user.
- */
+/* Their memberships at the broker have ended. Told here, as their own event may come before the
+ * answer of a join, or be lost with a link. */
 static err_t on_expel(gateway_core_t *self, const envelope_t *envelope) {
     proto_expel_t expel;
     core_failure_t why = core_failure(CODE_FORBIDDEN, NULL);
@@ -398,15 +398,30 @@ static err_t on_expel(gateway_core_t *self, const envelope_t *envelope) {
                 continue;
             core_count(self, METRIC_EXPELLED, 0);
             core_leave(self, member, &why);
+            core_emit_removed(self, session, room);
         }
     }
     rooms_release(self->rooms, room);
     return OK;
 }
 
-static bool has_joined(const gateway_core_t *self, const session_t *session, str_t conversation) {
+static member_t *member_of(const gateway_core_t *self, const session_t *session,
+                           str_t conversation) {
     const room_t *room = rooms_find(self->rooms, conversation);
-    return room && rooms_find_member(self->rooms, room, session->number);
+    return room ? rooms_find_member(self->rooms, room, session->number) : NULL;
+}
+
+/* A session is told of its user's removal once: by this event, which also takes it out of the room,
+ * or by what took it out before. */
+static bool is_told_of_removal(gateway_core_t *self, session_t *session, str_t conversation) {
+    core_failure_t why = core_failure(CODE_FORBIDDEN, NULL);
+    member_t *member = member_of(self, session, conversation);
+    bool told = !member && session->removed_from == siphash(conversation);
+    if (told)
+        session->removed_from = 0;
+    if (member)
+        core_leave(self, member, &why);
+    return told;
 }
 
 static void confirm(gateway_core_t *self, size_t broker, const envelope_t *request) {
@@ -433,10 +448,12 @@ static err_t on_user_event(gateway_core_t *self, const envelope_t *envelope) {
     if (!is_user_event(event.event))
         return ERR_INVALID;
     bool update = str_eq(event.event, STR("conversation_updated"));
+    bool removal = str_eq(event.event, STR("conversation_removed"));
     const user_t *user = sessions_find_user(self->sessions, ids_parse_room(envelope->room).user);
     session_t *session = user ? user->sessions : NULL;
     for (; session; session = session->user_next) {
-        if (update && has_joined(self, session, event.conversation_id))
+        if ((update && member_of(self, session, event.conversation_id)) ||
+            (removal && is_told_of_removal(self, session, event.conversation_id)))
             continue;
         core_count(self, METRIC_EVENTS_OUT, OUT_CONVERSATION);
         core_emit(self, session, event.event, event.payload);

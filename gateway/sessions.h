@@ -31,6 +31,7 @@ struct session {
     uint32_t request_count; /* events not answered yet */
     call_t *calls;          /* … those that wait for the bus; core_calls.h */
     uint64_t told;          /* the presence change it was told last */
+    uint64_t removed_from;  /* digest of the room it was expelled from last, 0 once that is told */
     bool closing;           /* its transport is being closed: nothing it says counts any more */
     session_t *user_prev, *user_next; /* in user->sessions */
     session_t *prev, *next;           /* of all */
