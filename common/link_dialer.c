@@ -229,7 +229,7 @@ static void finish_losing(dialer_t *self) {
         pending_t *request = NULL;
         again = false;
         DL_FOREACH(self->requests, request) {
-            if (request->link_bound && request->sent_in) {
+            if (request->link_bound) {
                 fail(self, request, ERR_CLOSED);
                 again = true; /* the reply function may have changed the list */
                 break;

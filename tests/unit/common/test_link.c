@@ -365,6 +365,21 @@ static void test_link_bound_requests_end_with_the_link(void **state) {
     assert_int_equal(dialer_pending(world->dialer), 1);
 }
 
+/* What `up` asks for while the wire breaks is old by the next `up`: it must not go out then. */
+static void test_an_unsent_link_bound_request_ends_too(void **state) {
+    world_t *world = *state;
+    world->answer = false;
+    run(world, 200);
+    world->cut = true;
+    request(world, 1, 20000, true);
+    run(world, 200);
+    assert_int_equal(world->closed, 1);
+    world->cut = false;
+    run(world, 4000);
+    assert_int_equal(dialer_state(world->dialer), DIALER_UP);
+    assert_int_equal(world->seen_count, 0);
+}
+
 static void test_limits_and_cancel(void **state) {
     world_t *world = *state;
     size_t made = 0;
@@ -490,6 +505,7 @@ int main(void) {
         TEST(test_broken_connection_is_hello_at_once),
         TEST(test_frozen_client_starts_anew),
         TEST(test_link_bound_requests_end_with_the_link),
+        TEST(test_an_unsent_link_bound_request_ends_too),
         TEST(test_limits_and_cancel),
         TEST(test_goodbye),
         TEST(test_the_later_life_wins),
