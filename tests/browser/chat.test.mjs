@@ -1,7 +1,7 @@
 // Two people talk: what each sees of what the other does.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, afterEach, before, test } from "node:test";
 import {
   bubble,
   bubbles,
@@ -22,6 +22,7 @@ let site;
 before(async () => {
   site = await Site.start();
 });
+afterEach(() => site.closeWindows());
 after(() => site?.stop());
 
 /** A customer and a photographer, each in the conversation with the other. */
@@ -32,8 +33,7 @@ async function pair(a, b) {
   const path = conversationPath(id);
   const customer = await site.open(a, { path });
   const photographer = await site.open(b, { path, role: "photographer" });
-  await composer(customer).waitFor();
-  await composer(photographer).waitFor();
+  for (const page of [customer, photographer]) await page.getByText("The conversation begins here.").waitFor();
   return { id, customer, photographer };
 }
 

@@ -1,7 +1,7 @@
 // The network and the servers fail: what is written arrives, once, and the page says how it stands.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, afterEach, before, test } from "node:test";
 import {
   bubble,
   composer,
@@ -21,6 +21,7 @@ let site;
 before(async () => {
   site = await Site.start();
 });
+afterEach(() => site.closeWindows());
 after(() => site?.stop());
 
 /** Both in their conversation; `options` are those of the first one's window. */
@@ -31,8 +32,7 @@ async function pair(a, b, options = {}) {
   const path = conversationPath(id);
   const customer = await site.open(a, { path, ...options });
   const photographer = await site.open(b, { path, role: "photographer" });
-  await composer(customer).waitFor();
-  await composer(photographer).waitFor();
+  for (const page of [customer, photographer]) await page.getByText("The conversation begins here.").waitFor();
   return { id, path, customer, photographer };
 }
 

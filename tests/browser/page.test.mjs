@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, afterEach, before, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import {
   bubble,
@@ -31,6 +31,7 @@ let site;
 before(async () => {
   site = await Site.start();
 });
+afterEach(() => site.closeWindows());
 after(() => site?.stop());
 
 /** What axe finds that is serious. */

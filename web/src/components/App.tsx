@@ -1,6 +1,7 @@
 import { useEffect, useState, useSyncExternalStore } from "react";
 import type { Session } from "../contract";
 import { useSocket } from "../hooks/useSocket";
+import { DraftStorage } from "../services/drafts";
 import { SocketService } from "../services/socket.service";
 import { Storage } from "../services/storage";
 import type { Tabs } from "../services/tabs";
@@ -44,6 +45,7 @@ function SignedIn({ keeper, tabs, session }: SignedInProps) {
       service,
       http: keeper.http,
       storage: new Storage(),
+      drafts: new DraftStorage(localStorage),
       tabs,
       onTokenRefused: () => keeper.refused(),
     });

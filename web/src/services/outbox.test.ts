@@ -151,6 +151,16 @@ test("a message that is known to be stored is not sent again", async () => {
   expect(sent).toEqual([]);
 });
 
+test("another tab's message that has arrived is not shown as waiting", async () => {
+  isConnected = false;
+  const { clientId } = make({ owner: "tab-1" }).add(ID, "from the other tab");
+  await vi.waitFor(async () => expect((await storedEntries()).length).toBe(1));
+  const outbox = make({ owner: "tab-2", findDead: async () => [] });
+  outbox.confirm(clientId);
+  await outbox.load();
+  expect(entries).toEqual([]);
+});
+
 test("conversations don't wait for each other", async () => {
   let release = () => {};
   const outbox = make({

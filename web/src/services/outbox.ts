@@ -45,7 +45,7 @@ export class Outbox {
   private entries: OutboxEntry[] = [];
   /** Conversations whose entries are going out right now. */
   private readonly running = new Set<string>();
-  /** Sent or discarded here: they may still be in the storage for a moment. */
+  /** Known to be stored, or discarded: they may be in the storage for a moment longer. */
   private readonly settled = new Set<string>();
   private loading: Promise<void> | null = null;
   private isStale = false;
@@ -96,6 +96,7 @@ export class Outbox {
 
   /** The message is known to be stored, whether its acknowledgement came or not. */
   confirm(clientId: string): void {
+    this.settled.add(clientId); // another tab's entry may still be on its way through the storage
     this.discard(clientId);
   }
 

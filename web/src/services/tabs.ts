@@ -1,5 +1,5 @@
 import type { Session } from "../contract";
-import type { Draft } from "./storage";
+import type { KeptDraft } from "./drafts";
 import { randomId } from "./random";
 
 /** What one tab tells the others of the same browser. */
@@ -7,7 +7,7 @@ export type TabMessage =
   | { type: "session"; session: Session }
   | { type: "signed_out"; userId: string }
   | { type: "outbox"; userId: string }
-  | { type: "draft"; draft: Draft }
+  | { type: "draft"; draft: KeptDraft }
   | { type: "conversation"; userId: string; conversationId: string }
   | { type: "read"; userId: string; conversationId: string; seq: number };
 

@@ -9,10 +9,11 @@ import {
   type TypingEvent,
   type User,
 } from "../contract";
+import { delay } from "../services/backoff";
+import type { DraftStorage } from "../services/drafts";
 import type { HttpClient } from "../services/http";
 import { Outbox, type OutboxEntry, type OutboxStorage } from "../services/outbox";
 import type { SocketService } from "../services/socket.service";
-import type { DraftStorage } from "../services/storage";
 import type { TabMessage, Tabs } from "../services/tabs";
 import type { Action } from "./actions";
 import { ReadMarks } from "./read-marks";
@@ -22,6 +23,7 @@ import { type ConversationState, type Draft, EMPTY_DRAFT, initialState, type Sta
 const LIST_PAGE = 50;
 const THREAD_PAGE = 60;
 const OLDER_PAGE = 100;
+const OLDER_RETRY_MS = 2_000;
 /** Messages above the first unread one. */
 const READ_BEFORE = 20;
 /** So many of the newest conversations are joined, for their presence dots and typing. */
@@ -33,7 +35,8 @@ export interface ChatParts {
   me: User;
   service: SocketService;
   http: HttpClient;
-  storage: OutboxStorage & DraftStorage;
+  storage: OutboxStorage;
+  drafts: DraftStorage;
   tabs: Tabs;
   onTokenRefused(): void;
 }
@@ -75,8 +78,7 @@ export class Chat {
 
   /** What has been kept here is loaded; the rest comes with the connection. */
   async start(): Promise<void> {
-    const drafts = await this.parts.storage.loadDrafts(this.parts.me.id).catch(() => []);
-    for (const { conversationId, text, replyTo = null } of drafts) {
+    for (const { conversationId, text, replyTo = null } of this.parts.drafts.load(this.parts.me.id)) {
       this.dispatch({ type: "draft_changed", conversationId, draft: { text, replyTo } });
     }
     await this.outbox.load();
@@ -143,9 +145,11 @@ export class Chat {
     this.dispatch({ type: "older_loading", conversationId, isLoading: true });
     try {
       const page = await this.parts.http.messages(conversationId, OLDER_PAGE, before);
+      this.confirmOwn(page.messages);
       this.dispatch({ type: "older_loaded", conversationId, page });
     } catch (error) {
       errorBody(error);
+      await delay(OLDER_RETRY_MS);
       this.dispatch({ type: "older_loading", conversationId, isLoading: false });
     }
   }
@@ -295,6 +299,7 @@ export class Chat {
       const isComplete = !reset && (known !== undefined || headSeq === 0);
       if (!isComplete) return await this.loadPage(conversationId);
       const hasOlder = (messages[0]?.seq ?? 1) > 1;
+      this.confirmOwn(messages);
       this.dispatch({ type: "thread_loaded", conversationId, messages, hasOlder });
     } catch (error) {
       this.dispatch({ type: "thread_failed", conversationId, error: errorBody(error) });
@@ -306,6 +311,7 @@ export class Chat {
       const limit = pageSize(this.state.conversations[conversationId]);
       const page = await this.parts.http.messages(conversationId, limit);
       const hasOlder = page.nextBefore !== null;
+      this.confirmOwn(page.messages);
       this.dispatch({ type: "thread_loaded", conversationId, messages: page.messages, hasOlder });
     } catch (error) {
       this.dispatch({ type: "thread_failed", conversationId, error: errorBody(error) });
@@ -313,10 +319,17 @@ export class Chat {
   }
 
   private receive(message: Message): void {
-    const { conversationId, senderId, clientId } = message;
-    if (senderId === this.state.me.id) this.outbox.confirm(clientId);
+    const { conversationId, senderId } = message;
+    this.confirmOwn([message]);
     this.dispatch({ type: "message_received", message });
     this.meet(conversationId, senderId);
+  }
+
+  /** What is stored waits no longer, even if its acknowledgement was lost. */
+  private confirmOwn(messages: readonly Message[]): void {
+    for (const { senderId, clientId } of messages) {
+      if (senderId === this.state.me.id) this.outbox.confirm(clientId);
+    }
   }
 
   /** A sender who is not known as a member may have been added meanwhile. Asked once for each. */
@@ -344,11 +357,10 @@ export class Chat {
 
   private setDraft(conversationId: string, draft: Draft): void {
     this.dispatch({ type: "draft_changed", conversationId, draft });
-    // At every keystroke: the page may be gone a moment later.
     const { text, replyTo } = draft;
     const kept = { userId: this.state.me.id, conversationId, text, ...(replyTo && { replyTo }) };
     this.parts.tabs.tell({ type: "draft", draft: kept });
-    void this.parts.storage.putDraft(kept).catch(() => undefined);
+    this.parts.drafts.put(kept);
   }
 
   /** The outbox's storage; the other tabs hear of every change. */

@@ -58,25 +58,25 @@ function lastSeenSeq(list: VirtualizerHandle, rows: readonly Row[]): number | nu
 }
 
 export function MessageList({ conversation, thread, pending, me }: MessageListProps) {
-  const chat = useChat();
+  const scroller = useRef<HTMLDivElement>(null);
   const list = useRef<VirtualizerHandle>(null);
   const [unreadFrom] = useState(() => firstUnread(conversation));
   const { messages } = thread;
   const rows = useMemo(() => buildRows(messages, pending, unreadFrom), [messages, pending, unreadFrom]);
   const isPrepend = useIsPrepend(messages);
-  const bottom = useBottom(list, rows, me, unreadFrom);
+  const bottom = useBottom(scroller, list, rows, me, unreadFrom);
   const { marked, jump } = useJump(list, rows, conversation.id, thread);
-  const reportSeen = useReportSeen(list, rows, conversation.id);
+  const look = useLookAt(list, rows, conversation.id, thread.isLoadingOlder);
 
   const onScroll = useCallback(() => {
     bottom.onScroll();
-    reportSeen();
-    if (list.current && list.current.scrollOffset < OLDER_PX) void chat.loadOlder(conversation.id);
-  }, [bottom.onScroll, reportSeen, chat, conversation.id]);
+    look();
+  }, [bottom.onScroll, look]);
 
   return (
     <div className={styles["frame"]}>
       <div
+        ref={scroller}
         className={styles["scroller"]}
         tabIndex={0}
         role="region"
@@ -120,6 +120,7 @@ function ToBottom({ missed, onClick }: { missed: number; onClick: () => void }) 
 
 /** Keeps the end in view while one is there; counts what comes in while one is not. */
 function useBottom(
+  scroller: React.RefObject<HTMLElement | null>,
   list: React.RefObject<VirtualizerHandle | null>,
   rows: readonly Row[],
   me: User,
@@ -129,12 +130,18 @@ function useBottom(
   const [missed, setMissed] = useState(0);
   const ref = useRef({ isThere: true, isPlaced: false, lastSeq: 0, offset: 0, size: 0 });
 
+  // At once, and again at every resize: scrollToIndex() would go on for a while against the user.
+  const stick = useCallback(() => {
+    const element = scroller.current;
+    element?.scrollTo({ top: element.scrollHeight, behavior: "instant" });
+  }, [scroller]);
+
   const go = useCallback(() => {
     ref.current.isThere = true;
     setThere(true);
     setMissed(0);
-    list.current?.scrollToIndex(rows.length - 1, { align: "end" });
-  }, [list, rows.length]);
+    stick();
+  }, [stick]);
 
   const onScroll = useCallback(() => {
     if (!list.current) return;
@@ -172,35 +179,40 @@ function useBottom(
   }, [rows, go, list, me.id, unreadFrom]);
 
   const onResize = useCallback(() => {
-    if (ref.current.isThere) go();
-  }, [go]);
+    if (ref.current.isThere) stick();
+  }, [stick]);
 
   return { isThere, missed, go, onScroll, onResize };
 }
 
-/** Tells what has been in view; nothing while the page itself is hidden. */
-function useReportSeen(
+/**
+ * Looks at what is in view, after every scroll and every change: asks for older messages near the
+ * beginning, and tells what has been seen, unless the page itself is hidden.
+ */
+function useLookAt(
   list: React.RefObject<VirtualizerHandle | null>,
   rows: readonly Row[],
   conversationId: string,
+  isLoadingOlder: boolean,
 ): () => void {
   const chat = useChat();
-  const report = useCallback(() => {
-    if (document.visibilityState !== "visible" || !list.current) return;
-    const seq = lastSeenSeq(list.current, rows);
+  const look = useCallback(() => {
+    if (!list.current) return;
+    if (list.current.scrollOffset < OLDER_PX) void chat.loadOlder(conversationId);
+    const seq = document.visibilityState === "visible" ? lastSeenSeq(list.current, rows) : null;
     if (seq !== null) chat.seen(conversationId, seq);
   }, [chat, list, rows, conversationId]);
 
   useEffect(() => {
-    // After the frame in which the new rows have got their sizes.
-    const frame = requestAnimationFrame(() => requestAnimationFrame(report));
-    document.addEventListener("visibilitychange", report);
+    // After the frame in which the new rows have got their sizes and places.
+    const frame = requestAnimationFrame(() => requestAnimationFrame(look));
+    document.addEventListener("visibilitychange", look);
     return () => {
       cancelAnimationFrame(frame);
-      document.removeEventListener("visibilitychange", report);
+      document.removeEventListener("visibilitychange", look);
     };
-  }, [report]);
-  return report;
+  }, [look, isLoadingOlder]);
+  return look;
 }
 
 /** Goes to the message that a reply answers, loading older pages until it is there. */
