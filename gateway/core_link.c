@@ -405,22 +405,20 @@ static err_t on_expel(gateway_core_t *self, const envelope_t *envelope) {
     return OK;
 }
 
-static member_t *member_of(const gateway_core_t *self, const session_t *session,
-                           str_t conversation) {
+static const member_t *member_of(const gateway_core_t *self, const session_t *session,
+                                 str_t conversation) {
     const room_t *room = rooms_find(self->rooms, conversation);
     return room ? rooms_find_member(self->rooms, room, session->number) : NULL;
 }
 
-/* A session is told of its user's removal once: by this event, which also takes it out of the room,
- * or by what took it out before. */
-static bool is_told_of_removal(gateway_core_t *self, session_t *session, str_t conversation) {
-    core_failure_t why = core_failure(CODE_FORBIDDEN, NULL);
-    member_t *member = member_of(self, session, conversation);
-    bool told = !member && session->removed_from == siphash(conversation);
+/* A member is told of its removal by what ends its membership: this event may be old, or early.
+ * Who was told so isn't told again. */
+static bool is_told_of_removal(const gateway_core_t *self, session_t *session, str_t conversation) {
+    bool told = session->removed_from == siphash(conversation);
+    if (member_of(self, session, conversation))
+        return true;
     if (told)
         session->removed_from = 0;
-    if (member)
-        core_leave(self, member, &why);
     return told;
 }
 
@@ -455,6 +453,8 @@ static err_t on_user_event(gateway_core_t *self, const envelope_t *envelope) {
         if ((update && member_of(self, session, event.conversation_id)) ||
             (removal && is_told_of_removal(self, session, event.conversation_id)))
             continue;
+        if (!update && session->removed_from == siphash(event.conversation_id))
+            session->removed_from = 0;
         core_count(self, METRIC_EVENTS_OUT, OUT_CONVERSATION);
         core_emit(self, session, event.event, event.payload);
     }
