@@ -285,6 +285,19 @@ static void expel(broker_core_t *self, const envelope_t *fact, const proto_texts
     }
 }
 
+/* Those of `removed` who aren't members now, as far as is known: the fact may be an old one, told
+ * by a worker that was frozen, and they may have been added again. The caller frees the items. */
+static proto_texts_t still_removed(const broker_core_t *self, str_t room,
+                                   const proto_texts_t *removed) {
+    str_t *users = xmalloc((removed->n + 1) * sizeof(*users));
+    size_t n = 0;
+    for (size_t i = 0; i < removed->n; i++) {
+        if (!rights_cached(self->rights, room, removed->items[i], false))
+            users[n++] = removed->items[i];
+    }
+    return (proto_texts_t){users, n};
+}
+
 void core_on_members_changed(broker_core_t *self, peer_t *worker, const envelope_t *envelope,
                              int64_t now_ms) {
     proto_members_changed_t changed;
@@ -303,7 +316,9 @@ void core_on_members_changed(broker_core_t *self, peer_t *worker, const envelope
     fanout_cause_t cause;
     answer_with_fact(self, job, envelope, &cause, now_ms);
     rights_changed(self->rights, envelope->room, &change);
-    expel(self, envelope, &changed.removed, now_ms);
+    proto_texts_t removed = still_removed(self, envelope->room, &changed.removed);
+    expel(self, envelope, &removed, now_ms);
+    free((void *)removed.items);
     confirm(self, job, worker, envelope, now_ms);
 }
 

@@ -360,6 +360,21 @@ static void removed_members_are_expelled(void **state) {
     scene_fini(&scene);
 }
 
+static void removal_told_late_does_not_expel_who_was_added_again(void **state) {
+    (void)state;
+    scene_t scene;
+    start(&scene);
+    scene_join(&scene, "g1", &(scene_head_t){GROUP, "2", 5, 40});
+    scene_group(&scene, "w1", 1, 3, "1,2");
+    scene_forget(&scene);
+    scene_members_changed(&scene, "w1", &(scene_head_t){GROUP, NULL, 0, 70}, 999, 2, "2");
+    scene_expect(&scene, "w1 DONE reply=70 " GROUP "\n");
+    assert_int_equal(memberships(&scene), 1);
+    scene_members_changed(&scene, "w1", &(scene_head_t){GROUP, NULL, 0, 71}, 999, 4, "2");
+    assert_int_equal(memberships(&scene), 0);
+    scene_fini(&scene);
+}
+
 static void join_read_before_a_removal_does_not_subscribe(void **state) {
     (void)state;
     scene_t scene;
@@ -475,6 +490,7 @@ int main(void) {
         cmocka_unit_test(member_added_while_waiting_does_not_overtake_himself),
         cmocka_unit_test(request_whose_deadline_passed_while_waiting_is_not_done),
         cmocka_unit_test(removed_members_are_expelled),
+        cmocka_unit_test(removal_told_late_does_not_expel_who_was_added_again),
         cmocka_unit_test(join_read_before_a_removal_does_not_subscribe),
         cmocka_unit_test(limits_of_rooms_memberships_and_waiting),
         cmocka_unit_test(full_queue_refuses_a_join_and_leaves_no_membership),
