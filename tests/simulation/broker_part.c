@@ -22,17 +22,10 @@ struct broker_part {
 
 /* ---- core and listener ---- */
 
-static void note_refusal(const broker_part_t *self, const envelope_t *error) {
-    store_room_t *room = store_room(self->config.store, error->room);
-    size_t user = store_user_of(error->user);
-    if (room && user < STORE_USERS_MAX)
-        room->was_refused[user] = true;
-}
-
 static void core_send_envelope(void *ctx, void *link, const envelope_t *envelope) {
     broker_part_t *self = ctx;
     if (envelope->type == MSG_ERROR)
-        note_refusal(self, envelope);
+        store_note_refusal(self->config.store, envelope->room, envelope->user);
     if (self->config.world->plant == PLANT_EXPEL && envelope->type == MSG_EXPEL)
         return;
     (void)!link_listener_send(self->listener, link, envelope, self->config.world->now_ms);
@@ -157,6 +150,7 @@ static void stop(broker_part_t *self) {
 broker_part_t *broker_part_new(const broker_part_config_t *config) {
     broker_part_t *self = xcalloc(1, sizeof(*self));
     self->config = *config;
+    config->store->is_uncached |= config->is_tight;
     snprintf(self->name, sizeof(self->name), "broker-%d", (int)config->index);
     self->tick = (event_t){.run = on_tick, .ctx = self, .process = &self->process};
     self->restart = (event_t){.run = start, .ctx = self};

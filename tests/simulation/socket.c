@@ -187,13 +187,14 @@ void sockets_server_died(socket_t *sockets) {
     socket_t *socket = NULL;
     DL_FOREACH(sockets, socket) {
         world_t *world = socket->config.world;
+        if (!socket->server_open)
+            continue;
         world_cancel(world, &socket->gone);
         channel_lose_all(&socket->up);
         if (world_chance(world, 50))
             channel_lose_all(&socket->down);
         socket->session = NULL;
-        if (socket->server_open)
-            put(&socket->down, socket, (str_t){(char[]){KIND_CLOSED}, 1});
+        put(&socket->down, socket, (str_t){(char[]){KIND_CLOSED}, 1});
         socket->server_open = false;
     }
 }

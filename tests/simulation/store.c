@@ -167,6 +167,13 @@ void store_removal_acknowledged(store_t *self, store_room_t *room, size_t user) 
         room->removed_by[user] = self->order;
 }
 
+void store_note_refusal(store_t *self, str_t room_id, str_t user_id) {
+    store_room_t *room = store_room(self, room_id);
+    size_t user = store_user_of(user_id);
+    if (room && user < STORE_USERS_MAX)
+        room->was_refused[user] = true;
+}
+
 bool store_may_have(const store_room_t *room, size_t user, uint64_t seq) {
     const store_message_t *message = store_message(room, seq);
     if (!room->was_member[user])

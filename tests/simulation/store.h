@@ -28,7 +28,7 @@ typedef struct {
     /* The order of the newest change that happened before a removal was acknowledged; 0: none. */
     uint64_t removed_by[STORE_USERS_MAX];
     bool was_member[STORE_USERS_MAX];  /* ever */
-    bool was_refused[STORE_USERS_MAX]; /* a send was answered with an error, read or lost */
+    bool was_refused[STORE_USERS_MAX]; /* a request was answered with an error, read or lost */
     store_message_t *messages;
     size_t head; /* … of them; the highest seq */
     size_t capacity;
@@ -36,7 +36,8 @@ typedef struct {
 
 typedef struct {
     world_t *world;
-    uint64_t order; /* counts changes */
+    uint64_t order;   /* counts changes */
+    bool is_uncached; /* a broker keeps no lists of members, so an old removal can count as new */
     size_t user_count;
     bool users[STORE_USERS_MAX]; /* who is known */
     size_t room_count;
@@ -79,6 +80,9 @@ store_change_t store_add_member(store_t *self, str_t room, str_t caller, str_t u
 store_change_t store_remove_member(store_t *self, str_t room, str_t caller, str_t user);
 /* Whoever asked for the removal knows now that it is done. */
 void store_removal_acknowledged(store_t *self, store_room_t *room, size_t user);
+
+/* A request of the user's was refused, whether or not the refusal arrives. */
+void store_note_refusal(store_t *self, str_t room, str_t user);
 
 /* May this user have the message? */
 bool store_may_have(const store_room_t *room, size_t user, uint64_t seq);

@@ -71,6 +71,7 @@ static void reply(worker_part_t *self, const job_t *job, const envelope_t *answe
 static void refuse(worker_part_t *self, job_t *job, code_t code) {
     envelope_t answer = {
         .type = MSG_ERROR, .code = (uint16_t)code, .body = worker_answers_error(&self->answers)};
+    store_note_refusal(&self->config.database->store, job->envelope.room, job->envelope.user);
     reply(self, job, &answer);
     job_free(&job);
 }
