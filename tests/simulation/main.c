@@ -9,6 +9,8 @@
 
 #include "schedule.h"
 
+enum { REPEAT_EVERY = 100 };
+
 typedef struct {
     uint64_t seed, schedules, processes;
     bool one; /* a seed without a number of schedules: tell all of it */
@@ -64,6 +66,17 @@ static bool parse(int argc, char **argv, options_t *out) {
     return out->processes >= 1 && out->processes <= 64;
 }
 
+/* Now and then a schedule is run again, to see that it goes the same way. */
+static bool is_repeatable(const schedule_config_t *config, const schedule_result_t *result) {
+    if (config->tracing || config->seed % REPEAT_EVERY != 0)
+        return true;
+    schedule_result_t again = schedule_run(config);
+    if (again.digest == result->digest && again.steps == result->steps)
+        return true;
+    printf("seed %" PRIu64 " goes another way the second time\n", config->seed);
+    return false;
+}
+
 /* The schedules whose turn is `first`, `first` + processes, …; stops at the first that fails. */
 static int run(const options_t *options, uint64_t first) {
     uint64_t done = 0, steps = 0, stored = 0, acknowledged = 0, simulated_ms = 0;
@@ -83,6 +96,8 @@ static int run(const options_t *options, uint64_t first) {
                    result.fault);
             return 1;
         }
+        if (!is_repeatable(&config, &result))
+            return 1;
     }
     printf("%" PRIu64 " schedules from seed %" PRIu64 ": %" PRIu64 " steps, %" PRIu64
            " simulated seconds, %" PRIu64 " messages stored, %" PRIu64 " acknowledged\n",
