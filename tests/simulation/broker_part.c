@@ -150,7 +150,6 @@ static void stop(broker_part_t *self) {
 broker_part_t *broker_part_new(const broker_part_config_t *config) {
     broker_part_t *self = xcalloc(1, sizeof(*self));
     self->config = *config;
-    config->store->is_uncached |= config->is_tight;
     snprintf(self->name, sizeof(self->name), "broker-%d", (int)config->index);
     self->tick = (event_t){.run = on_tick, .ctx = self, .process = &self->process};
     self->restart = (event_t){.run = start, .ctx = self};

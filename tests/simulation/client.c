@@ -169,7 +169,7 @@ static void check_refusal(const client_t *self, const call_t *made) {
                                        room->members_version == made->members_version
                                  : room->was_member[self->config.user];
     /* A join's refusal is that of the later ones on their way, too. */
-    if (is_one && made->alone && !(room->is_group && self->config.store->is_uncached))
+    if (is_one && made->alone && !room->was_removed[self->config.user])
         world_fail(self->config.world, "%s is refused in %s", self->name, room->id);
 }
 

@@ -155,6 +155,7 @@ store_change_t store_remove_member(store_t *self, str_t room_id, str_t caller, s
         return (store_change_t){.forbidden = true};
     if (room->members[user]) {
         room->members[user] = false;
+        room->was_removed[user] = true;
         room->members_version++;
         self->order++;
         world_note(self->world, "store: %s has no member %zu", room->id, user + 1);

@@ -36,8 +36,7 @@ typedef struct {
 
 typedef struct {
     world_t *world;
-    uint64_t order;   /* counts changes */
-    bool is_uncached; /* a broker keeps no lists of members, so an old removal can count as new */
+    uint64_t order; /* counts changes */
     size_t user_count;
     bool users[STORE_USERS_MAX]; /* who is known */
     size_t room_count;
