@@ -28,6 +28,7 @@ typedef struct {
     /* The order of the newest change that happened before a removal was acknowledged; 0: none. */
     uint64_t removed_by[STORE_USERS_MAX];
     bool was_member[STORE_USERS_MAX];  /* ever */
+    bool was_removed[STORE_USERS_MAX]; /* ever: news of it may come after he was added again */
     bool was_refused[STORE_USERS_MAX]; /* a request was answered with an error, read or lost */
     store_message_t *messages;
     size_t head; /* … of them; the highest seq */
