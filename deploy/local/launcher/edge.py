@@ -105,19 +105,25 @@ def stats_socket(settings):
 
 
 def servers_up(settings):
-    """Names of the servers that haproxy has checked and found ready. (One that it hasn't checked
-    yet counts as up for haproxy itself.)"""
+    """Names of the servers that haproxy has checked and sends clients to; none when it is silent."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(STATS_SECONDS)
             connection.connect(str(stats_socket(settings)))
             connection.sendall(b"show stat\n")
             with connection.makefile(encoding="ascii") as answer:
-                lines = list(csv.DictReader(answer))
+                return checked_and_up(answer)
     except OSError:
         return set()
-    return {line["svname"] for line in lines
-            if line["status"] == "UP" and line["check_status"] == "L7OK"}
+
+
+def checked_and_up(lines):
+    """Names of the servers that are up in the lines of `show stat`. One that haproxy hasn't checked
+    yet counts as up for haproxy, not here: its check's state is INI. While a check runs, the state
+    of the last one stands there behind a star; after a first failed one, "UP 1/2" is up still."""
+    return {line["svname"] for line in csv.DictReader(lines)
+            if line["status"].startswith("UP")
+            and line["check_status"].removeprefix("* ") not in ("", "INI", "UNK")}
 
 
 def configuration(settings):

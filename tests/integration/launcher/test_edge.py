@@ -33,6 +33,9 @@ class Recorder:
     def __init__(self, name, port, admin):
         self.name = name
         self.ready = 200
+        self.checked = threading.Event()
+        self.may_answer = threading.Event()
+        self.may_answer.set()
         self.servers = [self._serve(port, self._answer), self._serve(admin, self._answer_ready)]
 
     @staticmethod
@@ -77,6 +80,8 @@ class Recorder:
             handler.connection.sendall(data)
 
     def _answer_ready(self, handler):
+        self.checked.set()
+        self.may_answer.wait(CHECK_SECONDS)
         handler.send_response(self.ready)
         handler.send_header("Content-Length", "0")
         handler.send_header("Connection", "close")
@@ -223,6 +228,14 @@ class EdgeTest(unittest.TestCase):
             for word in (b"one", b"\x00\xff two"):
                 client.sendall(word)
                 self.assertEqual(reader.read(len(word)), word)
+
+    def test_a_server_is_up_while_it_is_checked(self):
+        server = self.servers["gateway-1"]
+        server.may_answer.clear()
+        server.checked.clear()
+        self.addCleanup(server.may_answer.set)
+        self.assertTrue(server.checked.wait(CHECK_SECONDS))
+        self.assertEqual(edge.servers_up(self.settings), set(self.servers))
 
     def test_the_edge_tells_its_own_readiness_and_metrics(self):
         def status(path):

@@ -126,6 +126,13 @@ class TemplateTest(unittest.TestCase):
             {"PING_INTERVAL_MS": "100000", "PING_TIMEOUT_MS": "50000"}))
         self.assertIn("timeout tunnel 165000ms", text)
 
+    def test_a_server_counts_once_it_was_checked(self):
+        lines = ["svname,status,check_status", "checked,UP,L7OK", "checking,UP,* L7OK",
+                 "failed-once,UP 1/2,L4CON", "unchecked,UP 1/2,INI", "first-check,UP 1/2,* INI",
+                 "gone,DOWN,L4CON", "back-soon,DOWN 1/2,L7OK", "draining,NOLB,L7STS",
+                 "FRONTEND,OPEN,"]
+        self.assertEqual(edge.checked_and_up(lines), {"checked", "checking", "failed-once"})
+
     def test_connection_limit_fits_the_limit_of_open_files(self):
         self.assertLessEqual(edge.connection_limit(), 9_900)
 
