@@ -43,6 +43,7 @@ static uint16_t free_port(void) {
 }
 
 static void run_broker(const broker_process_t *self, const char *binary, int log_fd) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     dup2(log_fd, STDERR_FILENO);
     setenv("BROKERS", self->endpoint, 1);
     setenv("ADMIN_LISTEN", "127.0.0.1:0", 1);

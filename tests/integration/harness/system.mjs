@@ -85,7 +85,8 @@ class Service {
 
   start() {
     this.expectExit = false;
-    this.process = spawn(this.binary, {
+    // A test that crashes takes its services along.
+    this.process = spawn("setpriv", ["--pdeathsig", "KILL", this.binary], {
       env: { ...process.env, ...this.environment },
       stdio: ["ignore", "ignore", "pipe"],
     });

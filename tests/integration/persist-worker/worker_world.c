@@ -189,12 +189,13 @@ static void start_worker(worker_world_t *self) {
     char admin[] = "ADMIN_LISTEN=127.0.0.1:0";
     snprintf(brokers, sizeof(brokers), "BROKERS=%s", self->endpoint);
     snprintf(database, sizeof(database), "DATABASE_URL=%s", getenv("DATABASE_URL"));
-    char *arguments[] = {(char *)PERSIST_WORKER, NULL};
+    // A test that crashes takes the worker along.
+    char *arguments[] = {"setpriv", "--pdeathsig", "KILL", (char *)PERSIST_WORKER, NULL};
     char *environment[] = {brokers, database, level, admin, NULL};
     uv_stdio_container_t stdio[3] = {
         {.flags = UV_IGNORE}, {.flags = UV_IGNORE}, {.flags = UV_INHERIT_FD, .data.fd = 2}};
     uv_process_options_t options = {.exit_cb = on_worker_exit,
-                                    .file = PERSIST_WORKER,
+                                    .file = arguments[0],
                                     .args = arguments,
                                     .env = environment,
                                     .stdio_count = 3,

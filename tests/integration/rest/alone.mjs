@@ -21,7 +21,7 @@ export class Alone {
     self.url = `http://127.0.0.1:${self.port}`;
     self.log = "";
     const page = files && self.#write(files);
-    self.process = spawn(binary, {
+    self.process = spawn("setpriv", ["--pdeathsig", "KILL", binary], {
       env: {
         ...process.env,
         INSTANCE: "rest-1",
