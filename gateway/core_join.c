@@ -127,7 +127,7 @@ static void fail_join(join_t *join, const core_failure_t *failure) {
     gateway_core_t *self = join->request.core;
     member_t *member = join->member;
     core_question_t question = question_of(join);
-    bool ends = join->number == member->last_join || failure->code == CODE_FORBIDDEN;
+    bool ends = join->number == member->last_join;
     if (join->number > member->placed_by)
         member->placed = false;
     core_fail(self, &question, failure);

@@ -34,7 +34,6 @@ typedef struct {
     bool has_after;
     uint64_t after;
     uint64_t members_version; /* of the room when it was asked */
-    bool alone;               /* no other join of the room was under way */
 } call_t;
 
 struct client {
@@ -83,11 +82,9 @@ static bool is_joining(const client_t *self, size_t room) {
 }
 
 static void call(client_t *self, const char *event, const call_t *what) {
-    bool alone = !is_joining(self, what->room);
     call_t *made = &self->calls[++self->last_call % CALLS_MAX];
     *made = *what;
     made->id = self->last_call;
-    made->alone = alone;
     made->members_version = self->config.store->rooms[what->room].members_version;
     world_note(self->config.world, "%s asks %.*s", self->name, STR_ARG(strbuf_str(&self->text)));
     socket_emit(self->socket, str_from(event), strbuf_str(&self->text), made->id);
@@ -168,8 +165,7 @@ static void check_refusal(const client_t *self, const call_t *made) {
     bool is_one = room->is_group ? room->members[self->config.user] &&
                                        room->members_version == made->members_version
                                  : room->was_member[self->config.user];
-    /* A join's refusal is that of the later ones on their way, too. */
-    if (is_one && made->alone && !room->was_removed[self->config.user])
+    if (is_one && !room->was_removed[self->config.user])
         world_fail(self->config.world, "%s is refused in %s", self->name, room->id);
 }
 

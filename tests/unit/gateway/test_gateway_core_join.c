@@ -258,6 +258,27 @@ TEST(only_the_latest_joins_failure_ends_the_membership) {
     scene_fini(&scene);
 }
 
+/* Its user was added between the two. */
+TEST(an_earlier_joins_refusal_is_not_a_later_ones) {
+    (void)state;
+    scene_t scene;
+    start_known(&scene);
+    scene_event(&scene, 2, "join_conversation", "\"conv_a_b\"", 1);
+    scene_event(&scene, 2, "join_conversation", "\"conv_a_b\"", 2);
+    scene_forget(&scene);
+    scene_error(&scene, MSG_JOIN, CODE_FORBIDDEN);
+    scene_expect(&scene, "s2 ack 1 {\"ok\":false,\"error\":{\"code\":\"forbidden\","
+                         "\"message\":\"why\"}}\n");
+    scene_new_message(&scene, "conv_a_b", 1, "b"); /* one join is still open */
+    scene_expect(&scene, "s1 new_message " MESSAGE("1") "\n");
+    scene_conversation(&scene, &(scene_conversation_t){.head = 1});
+    scene_answer(&scene, MSG_JOIN, MSG_CONVERSATION);
+    scene_forget(&scene);
+    scene_new_message(&scene, "conv_a_b", 2, "b");
+    scene_expect(&scene, "s1 new_message " MESSAGE("2") "\ns2 new_message " MESSAGE("2") "\n");
+    scene_fini(&scene);
+}
+
 TEST(after_a_join_that_failed_the_next_answer_begins_anew) {
     (void)state;
     scene_t scene;
@@ -410,6 +431,7 @@ int main(void) {
         cmocka_unit_test(joining_twice_at_once_loses_and_doubles_nothing),
         cmocka_unit_test(joining_again_without_after_skips_nothing),
         cmocka_unit_test(only_the_latest_joins_failure_ends_the_membership),
+        cmocka_unit_test(an_earlier_joins_refusal_is_not_a_later_ones),
         cmocka_unit_test(after_a_join_that_failed_the_next_answer_begins_anew),
         cmocka_unit_test(leaving_while_joining_answers_the_join),
         cmocka_unit_test(a_socket_that_goes_while_its_join_waits_leaves_nothing),
