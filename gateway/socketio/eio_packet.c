@@ -13,9 +13,11 @@ enum {
 struct eio_packet {
     uint32_t references;
     bool binary;
-    uint8_t header; /* length of the WebSocket header before the body */
-    size_t body;    /* length of the body */
-    char bytes[];   /* header, body */
+    uint8_t header;     /* length of the WebSocket header before the body */
+    uint32_t shared;    /* length of the body's first part, which lies in `base` */
+    eio_packet_t *base; /* NULL: the body is its own */
+    size_t body;        /* length of the body */
+    char bytes[];       /* header, then what of the body is its own */
 };
 
 /* Writes the header of an unmasked, unfragmented frame and returns its length. */
@@ -32,18 +34,32 @@ static size_t write_header(char *to, unsigned opcode, size_t length) {
     return 2 + bytes;
 }
 
-static eio_packet_t *new_packet(bool binary, size_t body) {
+static eio_packet_t *new_packet(bool binary, size_t shared, size_t own) {
     char header[WS_MAX_HEADER];
-    size_t header_length = write_header(header, binary ? WS_BINARY : WS_TEXT, body);
-    eio_packet_t *self = xmalloc(sizeof(*self) + header_length + body);
-    *self = (eio_packet_t){
-        .references = 1, .binary = binary, .header = (uint8_t)header_length, .body = body};
+    size_t header_length = write_header(header, binary ? WS_BINARY : WS_TEXT, shared + own);
+    eio_packet_t *self = xmalloc(sizeof(*self) + header_length + own);
+    *self = (eio_packet_t){.references = 1,
+                           .binary = binary,
+                           .header = (uint8_t)header_length,
+                           .shared = (uint32_t)shared,
+                           .body = shared + own};
     memcpy(self->bytes, header, header_length);
     return self;
 }
 
+/* The body's first part, and the rest. */
+static str_t shared_part(const eio_packet_t *self) {
+    if (!self->base)
+        return (str_t){0};
+    return (str_t){self->base->bytes + self->base->header, self->shared};
+}
+
+static str_t own_part(const eio_packet_t *self) {
+    return (str_t){self->bytes + self->header, self->body - self->shared};
+}
+
 eio_packet_t *eio_packet_new(char type, str_t payload) {
-    eio_packet_t *self = new_packet(false, 1 + payload.n);
+    eio_packet_t *self = new_packet(false, 0, 1 + payload.n);
     char *body = self->bytes + self->header;
     body[0] = type;
     if (payload.n)
@@ -56,9 +72,18 @@ eio_packet_t *eio_packet_text(str_t text) {
 }
 
 eio_packet_t *eio_packet_binary(str_t bytes) {
-    eio_packet_t *self = new_packet(true, bytes.n);
+    eio_packet_t *self = new_packet(true, 0, bytes.n);
     if (bytes.n)
         memcpy(self->bytes + self->header, bytes.p, bytes.n);
+    return self;
+}
+
+eio_packet_t *eio_packet_with_tail(eio_packet_t *base, size_t cut, str_t tail) {
+    ASSERT(!base->base && !base->binary && cut <= base->body && base->body - cut <= UINT32_MAX);
+    eio_packet_t *self = new_packet(false, base->body - cut, tail.n);
+    self->base = eio_packet_ref(base);
+    if (tail.n)
+        memcpy(self->bytes + self->header, tail.p, tail.n);
     return self;
 }
 
@@ -70,16 +95,32 @@ eio_packet_t *eio_packet_ref(eio_packet_t *self) {
 void eio_packet_unref(eio_packet_t **packet) {
     eio_packet_t *self = *packet;
     *packet = NULL;
-    if (self && --self->references == 0)
-        free(self);
+    if (!self || --self->references)
+        return;
+    eio_packet_unref(&self->base);
+    free(self);
 }
 
 str_t eio_packet_frame(const eio_packet_t *self) {
-    return (str_t){self->bytes, self->header + self->body};
+    return self->base ? (str_t){0} : (str_t){self->bytes, self->header + self->body};
 }
 
-str_t eio_packet_body(const eio_packet_t *self) {
-    return (str_t){self->bytes + self->header, self->body};
+size_t eio_packet_frame_size(const eio_packet_t *self) {
+    return self->header + self->body;
+}
+
+static void append_body(const eio_packet_t *self, strbuf_t *out) {
+    strbuf_append(out, shared_part(self));
+    strbuf_append(out, own_part(self));
+}
+
+void eio_packet_append_frame(const eio_packet_t *self, strbuf_t *out) {
+    strbuf_append(out, (str_t){self->bytes, self->header});
+    append_body(self, out);
+}
+
+size_t eio_packet_size(const eio_packet_t *self) {
+    return self->body;
 }
 
 size_t eio_packet_cost(const eio_packet_t *self) {
@@ -91,9 +132,9 @@ void eio_packet_append_to_payload(const eio_packet_t *self, strbuf_t *payload) {
         strbuf_append_char(payload, EIO_SEPARATOR);
     if (self->binary) {
         strbuf_append_char(payload, 'b');
-        base64_append(payload, eio_packet_body(self));
+        base64_append(payload, own_part(self));
     } else {
-        strbuf_append(payload, eio_packet_body(self));
+        append_body(self, payload);
     }
 }
 

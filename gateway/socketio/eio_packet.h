@@ -25,10 +25,18 @@ enum {
 eio_packet_t *eio_packet_new(char type, str_t payload);
 eio_packet_t *eio_packet_ref(eio_packet_t *packet);
 
-/* The packet as one unmasked WebSocket frame (RFC 6455 §5.2), header included. */
+/* A text packet that ends in its own way: `base` without its last `cut` bytes, then `tail`. It
+ * shares the bytes of `base`, which is not itself such a packet, and holds a reference to it; the
+ * caller has the one to the result. */
+eio_packet_t *eio_packet_with_tail(eio_packet_t *base, size_t cut, str_t tail);
+
+/* The packet as one unmasked WebSocket frame (RFC 6455 §5.2), header included, as it lies in
+ * memory; .p is NULL for one with a tail, which doesn't lie there in one piece. */
 str_t eio_packet_frame(const eio_packet_t *packet);
-/* Type and payload of a text packet; the payload of a binary one. */
-str_t eio_packet_body(const eio_packet_t *packet);
+size_t eio_packet_frame_size(const eio_packet_t *packet);
+void eio_packet_append_frame(const eio_packet_t *packet, strbuf_t *out);
+/* The length of type and payload of a text packet; of a binary one, of its payload. */
+size_t eio_packet_size(const eio_packet_t *packet);
 /* What the packet counts in a queue's limit: its bytes and what keeping it costs. */
 size_t eio_packet_cost(const eio_packet_t *packet);
 /* Appends the packet to a polling payload, with a separator if `payload` isn't empty. */

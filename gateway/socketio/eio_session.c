@@ -37,7 +37,7 @@ void eio_session_pop(eio_session_t *self) {
 
 static void count_out(eio_session_t *self, const eio_packet_t *packet) {
     self->server->counters.packets_out++;
-    self->server->counters.bytes_out += eio_packet_body(packet).n;
+    self->server->counters.bytes_out += eio_packet_size(packet);
 }
 
 void eio_send_packet(eio_session_t *self, eio_packet_t *packet) {
@@ -343,20 +343,21 @@ bool eio_session_can_send(const eio_session_t *self) {
 static void write_some(eio_session_t *self) {
     const eio_transport_t *transport = self->server->transport;
     strbuf_t *out = &self->server->out;
-    str_t first = eio_packet_frame(eio_queue_first(&self->queue));
-    if (self->queue.n == 1 || first.n >= COALESCE_BYTES / 2) {
-        count_out(self, eio_queue_first(&self->queue));
-        self->congested = !transport->ws_write(self->ws, first);
+    const eio_packet_t *first = eio_queue_first(&self->queue);
+    str_t whole = eio_packet_frame(first);
+    if (whole.p && (self->queue.n == 1 || whole.n >= COALESCE_BYTES / 2)) {
+        count_out(self, first);
+        self->congested = !transport->ws_write(self->ws, whole);
         eio_session_pop(self);
         return;
     }
     strbuf_clear(out);
     while (self->queue.n) {
-        str_t frame = eio_packet_frame(eio_queue_first(&self->queue));
-        if (out->n && out->n + frame.n > COALESCE_BYTES)
+        const eio_packet_t *packet = eio_queue_first(&self->queue);
+        if (out->n && out->n + eio_packet_frame_size(packet) > COALESCE_BYTES)
             break;
-        strbuf_append(out, frame);
-        count_out(self, eio_queue_first(&self->queue));
+        eio_packet_append_frame(packet, out);
+        count_out(self, packet);
         eio_session_pop(self);
     }
     self->congested = !transport->ws_write(self->ws, strbuf_str(out));

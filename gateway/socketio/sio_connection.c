@@ -111,10 +111,12 @@ sio_socket_t *sio_accept(sio_connect_t *connect, const sio_accept_t *how) {
     timeout_clear(&self->timeout);
     if (self->server->options.engine.forget_request)
         eio_request_free(&self->session->request);
-    sio_socket_t *socket = sio_socket_new(self, nsp, how ? how : &usual);
+    if (!how)
+        how = &usual;
+    sio_socket_t *socket = sio_socket_new(self, nsp, how);
     self->server->counters.connects++;
-    if (!how || !how->hold_reply)
-        sio_socket_reply(socket);
+    if (!how->hold_reply)
+        sio_socket_reply(socket, how->pid);
     return socket;
 }
 

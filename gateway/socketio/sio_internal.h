@@ -25,6 +25,7 @@ struct sio_server {
     timeout_list_t new_acks, acks;
     sio_socket_t *leaving; /* left by us: on_disconnect is due; linked by next_leaving */
     strbuf_t name;         /* an event's name, unescaped */
+    strbuf_t tail;         /* an event's own end, being made */
     sio_counters_t counters;
     bool draining;
 };
@@ -72,8 +73,8 @@ struct sio_socket {
     uint16_t n_acks;
     uint8_t close_reason;
     bool hashed : 1; /* is in nsp->by_id */
-    uint8_t id_length, pid_length;
-    char ids[]; /* sid, pid */
+    uint8_t id_length;
+    char id[];
 };
 
 /* ---- sio_server.c ---- */

@@ -203,6 +203,14 @@ void sio_packet_send(const sio_packet_t *self, eio_session_t *session) {
         eio_send_packet(session, self->packets[i]);
 }
 
+void sio_packet_send_with(const sio_packet_t *self, eio_session_t *session, str_t tail) {
+    eio_packet_t *header = eio_packet_with_tail(self->packets[0], 1, tail);
+    eio_send_packet(session, header);
+    eio_packet_unref(&header);
+    for (uint32_t i = 1; i < self->n; i++)
+        eio_send_packet(session, self->packets[i]);
+}
+
 bool sio_next_arg(str_t *args, str_t *arg_out) {
     static const json_rules_t checked = {.max_depth = JSON_MAX_DEPTH};
     json_kind_t kind;

@@ -57,3 +57,5 @@ typedef struct {
 sio_packet_t *sio_packet_encode(const sio_outgoing_t *outgoing);
 /* Queues its Engine.IO packets, the header and the attachments without anything in between. */
 void sio_packet_send(const sio_packet_t *packet, eio_session_t *session);
+/* The same for an event, with an end of its own in place of the closing bracket. */
+void sio_packet_send_with(const sio_packet_t *packet, eio_session_t *session, str_t tail);

@@ -62,6 +62,8 @@ static uint64_t next_deadline(void *arg) {
 
 static bool flush(void *arg, uint64_t now_ms) {
     sio_server_t *self = arg;
+    if (self->options.before_flush)
+        self->options.before_flush(self->options.flush_arg);
     bool any = self->leaving != NULL;
     while (self->leaving) {
         sio_socket_t *socket = self->leaving;
@@ -101,6 +103,7 @@ static void destroy(void *arg) {
         free_namespace(nsp);
     }
     strbuf_fini(&self->name);
+    strbuf_fini(&self->tail);
     free(self);
 }
 

@@ -21,7 +21,7 @@ static void hash_add(sio_socket_t *self) {
         ASSERT(!sio_socket_connected(existing));
         hash_remove(existing);
     }
-    HASH_ADD_KEYPTR(hh, self->nsp->by_id, self->ids, sid.n, self);
+    HASH_ADD_KEYPTR(hh, self->nsp->by_id, self->id, sid.n, self);
     self->hashed = true;
 }
 
@@ -33,24 +33,21 @@ static void append_random_id(sio_server_t *server, strbuf_t *to) {
 
 sio_socket_t *sio_socket_new(sio_connection_t *connection, sio_namespace_t *nsp,
                              const sio_accept_t *how) {
-    strbuf_t ids = {0};
+    strbuf_t id = {0};
     if (how->sid.n)
-        strbuf_append(&ids, how->sid);
+        strbuf_append(&id, how->sid);
     else
-        append_random_id(nsp->server, &ids);
-    size_t id_length = ids.n;
-    strbuf_append(&ids, how->pid);
-    ASSERT(id_length <= SIO_MAX_ID && how->pid.n <= SIO_MAX_ID);
+        append_random_id(nsp->server, &id);
+    ASSERT(id.n <= SIO_MAX_ID);
 
-    sio_socket_t *self = xcalloc(1, sizeof(*self) + ids.n);
+    sio_socket_t *self = xcalloc(1, sizeof(*self) + id.n);
     self->references = 1;
     self->nsp = nsp;
     self->connection = connection;
     self->data = how->data;
-    self->id_length = (uint8_t)id_length;
-    self->pid_length = (uint8_t)how->pid.n;
-    memcpy(self->ids, ids.p, ids.n);
-    strbuf_fini(&ids);
+    self->id_length = (uint8_t)id.n;
+    memcpy(self->id, id.p, id.n);
+    strbuf_fini(&id);
     hash_add(self);
     DL_APPEND(nsp->sockets, self);
     LL_PREPEND2(connection->sockets, self, next_of_connection);
@@ -59,11 +56,10 @@ sio_socket_t *sio_socket_new(sio_connection_t *connection, sio_namespace_t *nsp,
     return self;
 }
 
-void sio_socket_reply(sio_socket_t *self) {
+void sio_socket_reply(sio_socket_t *self, str_t pid) {
     if (!sio_socket_connected(self))
         return;
     strbuf_t json = {0};
-    str_t pid = {self->ids + self->id_length, self->pid_length};
     strbuf_append(&json, STR("{\"sid\":"));
     strbuf_append_json_string(&json, sio_socket_id(self));
     if (pid.n) {
@@ -143,7 +139,7 @@ bool sio_socket_connected(const sio_socket_t *self) {
 }
 
 str_t sio_socket_id(const sio_socket_t *self) {
-    return (str_t){self->ids, self->id_length};
+    return (str_t){self->id, self->id_length};
 }
 
 const eio_request_t *sio_socket_request(const sio_socket_t *self) {
@@ -191,6 +187,18 @@ void sio_send(sio_socket_t *self, sio_packet_t *packet) {
         return;
     self->nsp->server->counters.events_out++;
     sio_packet_send(packet, self->connection->session);
+}
+
+void sio_send_with(sio_socket_t *self, sio_packet_t *packet, str_t more_args) {
+    if (!sio_socket_connected(self))
+        return;
+    strbuf_t *tail = &self->nsp->server->tail;
+    strbuf_clear(tail);
+    strbuf_append_char(tail, ',');
+    strbuf_append(tail, more_args);
+    strbuf_append_char(tail, ']');
+    self->nsp->server->counters.events_out++;
+    sio_packet_send_with(packet, self->connection->session, strbuf_str(tail));
 }
 
 bool sio_send_volatile(sio_socket_t *self, sio_packet_t *packet) {

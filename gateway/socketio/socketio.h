@@ -38,6 +38,10 @@ typedef struct {
     uint32_t max_depth;          /* 128: nesting of JSON that is let in */
     uint32_t max_pending_acks;   /* 256 acknowledgements one socket owes us; more: ERR_LIMIT */
     uint32_t ack_timeout_ms;     /* 30,000: after it on_ack gets ERR_TIMEOUT */
+    /* Called once or more at the end of each turn of the loop, before what was sent in it goes
+     * out: what it sends goes out with that. NULL: nobody is called. */
+    void (*before_flush)(void *arg);
+    void *flush_arg;
 } sio_options_t;
 
 /* A server on `listener`, which owns it. Pointers in `options` must outlive it. */
@@ -100,9 +104,10 @@ typedef struct {
     void *data; /* the application's pointer with the socket */
     str_t sid;  /* its public id; empty = a new random one. At most SIO_MAX_ID bytes, unused by any
                    other socket, JSON-safe ASCII */
-    str_t pid;  /* private id for connection state recovery; empty = none is sent */
+    str_t pid;  /* private id for connection state recovery, any JSON-safe ASCII; empty = none is
+                   sent */
     /* Don't send the CONNECT reply yet: what is emitted now goes out before it. Call
-     * sio_socket_reply() then, in the same callback. */
+     * sio_socket_reply() then, in the same callback; `pid` is that call's. */
     bool hold_reply;
 } sio_accept_t;
 #define SIO_MAX_ID 64
@@ -110,7 +115,7 @@ typedef struct {
 /* Lets the client in. NULL `how` = all zero. Returns the socket, or NULL when the client has gone.
  * Consumes `connect`. */
 sio_socket_t *sio_accept(sio_connect_t *connect, const sio_accept_t *how);
-void sio_socket_reply(sio_socket_t *socket);
+void sio_socket_reply(sio_socket_t *socket, str_t pid);
 /* Refuses: the client's connect_error gets `message` (plain text) and err.data = `data` (JSON text;
  * empty = none). It does not try again by itself. Consumes `connect`. */
 void sio_refuse(sio_connect_t *connect, str_t message, str_t data);
@@ -131,7 +136,10 @@ sio_packet_t *sio_packet_new(const sio_namespace_t *nsp, str_t name, str_t args,
 sio_packet_t *sio_packet_ref(sio_packet_t *packet);
 void sio_packet_unref(sio_packet_t **packet);
 void sio_send(sio_socket_t *socket, sio_packet_t *packet);
-/* The same, but dropped when the client can't take it at once (its connection is congested, or
+/* The same with further arguments (JSON values separated by commas) for this socket alone, behind
+ * the shared ones: the offset of connection state recovery, say. The packet's bytes stay shared. */
+void sio_send_with(sio_socket_t *socket, sio_packet_t *packet, str_t more_args);
+/* As sio_send(), but dropped when the client can't take it at once (its connection is congested, or
  * no poll is waiting). Returns whether it was queued. */
 bool sio_send_volatile(sio_socket_t *socket, sio_packet_t *packet);
 

@@ -149,6 +149,46 @@ describe("socket.io-client with acknowledgements of its own", () => {
   });
 });
 
+describe("connection state recovery, in memory", () => {
+  // Connects, and has the server's events of `name` sent where the client hears nothing any more.
+  async function missing(name) {
+    const socket = connect(own.url, ["websocket"]);
+    await connected(socket);
+    const id = socket.id;
+    const heard = [];
+    socket.emit("hi");
+    await once(socket, "hi");
+    socket.onAny((...args) => heard.push(args));
+    socket.on("connect", () => heard.push(["connect"]));
+    socket.io.engine.transport.off("packet");
+    socket.emit(name);
+    return { socket, id, heard };
+  }
+
+  it("brings what was missed before connect, in order, with the same id", async () => {
+    const { socket, id, heard } = await missing("getUtf8");
+    socket.io.engine.close();
+    await once(socket, "connect");
+    assert.equal(socket.recovered, true);
+    assert.equal(socket.id, id);
+    assert.deepEqual(
+      heard.map(([event, text]) => text ?? event),
+      ["てすと", "Я Б Г Д Ж Й", "Ä ä Ü ü ß", "utf8 — string", "utf8 — string", "connect"],
+    );
+    socket.disconnect();
+  });
+
+  it("brings nothing to one that left", async () => {
+    const { socket, id, heard } = await missing("getUtf8");
+    socket.disconnect().connect();
+    await once(socket, "connect");
+    assert.equal(socket.recovered, false);
+    assert.notEqual(socket.id, id);
+    assert.deepEqual(heard, [["connect"]]);
+    socket.disconnect();
+  });
+});
+
 describe("upgrade", () => {
   it("loses, doubles and reorders nothing while both sides talk", async () => {
     await Promise.all(

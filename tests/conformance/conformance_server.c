@@ -12,7 +12,7 @@
 
 typedef struct {
     const char *name;
-    void (*start)(eio_listener_t *listener, uint32_t ping_interval_ms);
+    void (*start)(eio_listener_t *listener, const suite_options_t *suite);
 } suite_t;
 
 static const suite_t suites[] = {{"protocol", suite_protocol},
@@ -73,7 +73,10 @@ int main(int argc, char **argv) {
         fprintf(stderr, "can't listen on port %d\n", (int)options.port);
         return 1;
     }
-    options.suite->start(listener, (uint32_t)options.ping_interval_ms);
+    memory_recovery_t *recovery = memory_recovery_new();
+    options.suite->start(listener,
+                         &(suite_options_t){.ping_interval_ms = (uint32_t)options.ping_interval_ms,
+                                            .recovery = recovery});
     uv_signal_init(&loop, &sigterm);
     sigterm.data = listener;
     uv_signal_start(&sigterm, on_signal, SIGTERM);
@@ -81,6 +84,7 @@ int main(int argc, char **argv) {
     fflush(stdout);
     uv_run(&loop, UV_RUN_DEFAULT);
     eio_listener_free(&listener);
+    memory_recovery_free(&recovery);
     ASSERT(uv_loop_close(&loop) == 0);
     return 0;
 }

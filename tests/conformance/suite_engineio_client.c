@@ -66,11 +66,12 @@ static void on_close(void *arg, eio_session_t *session, eio_close_t reason) {
     (void)reason;
 }
 
-void suite_engineio_client(eio_listener_t *listener, uint32_t ping_interval_ms) {
+void suite_engineio_client(eio_listener_t *listener, const suite_options_t *suite) {
     static const eio_handlers_t handlers = {
         .on_open = on_open, .on_message = on_message, .on_close = on_close};
     eio_server_options_t options = {.path = "/engine.io/",
-                                    .ping_interval_ms = ping_interval_ms ? ping_interval_ms : 500,
+                                    .ping_interval_ms =
+                                        suite->ping_interval_ms ? suite->ping_interval_ms : 500,
                                     .max_payload = 100,
                                     .on_request = on_request};
     fill_cookies();

@@ -47,11 +47,12 @@ static void on_event(void *arg, sio_socket_t *socket, const sio_event_t *event) 
     }
 }
 
-void suite_protocol(eio_listener_t *listener, uint32_t ping_interval_ms) {
+void suite_protocol(eio_listener_t *listener, const suite_options_t *suite) {
     static const eio_handlers_t echo = {
         .on_open = on_open, .on_message = on_message, .on_close = on_close};
     eio_server_options_t engine = {.path = "/engine.io/",
-                                   .ping_interval_ms = ping_interval_ms ? ping_interval_ms : 300,
+                                   .ping_interval_ms =
+                                       suite->ping_interval_ms ? suite->ping_interval_ms : 300,
                                    .ping_timeout_ms = 200,
                                    .max_payload = 1000000,
                                    .cors = {.origins = any_origin}};

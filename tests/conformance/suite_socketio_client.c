@@ -7,9 +7,24 @@
 
 /* What a test has sent so far on one socket. */
 typedef struct {
+    memory_recovery_t *recovery;
     bool abuff1, blob1, blob2;
     char *handshake; /* JSON, of the time of connecting */
 } state_t;
+
+/* Every event goes out with an offset, or one whose last argument is a string would pass for one.
+ */
+static void emit_binary(sio_socket_t *socket, str_t name, str_t args,
+                        sio_attachments_t attachments) {
+    state_t *state = sio_socket_data(socket);
+    sio_packet_t *packet = sio_packet_new(sio_socket_namespace(socket), name, args, attachments);
+    memory_recovery_send(state->recovery, socket, packet);
+    sio_packet_unref(&packet);
+}
+
+static void emit(sio_socket_t *socket, str_t name, str_t args) {
+    emit_binary(socket, name, args, (sio_attachments_t){0});
+}
 
 static void append_iso_date(strbuf_t *to) {
     struct timeval now;
@@ -67,34 +82,31 @@ static char *describe_handshake(const eio_request_t *request, str_t auth) {
     return strbuf_detach(&json);
 }
 
-static sio_socket_t *accept_with_handshake(sio_connect_t *connect) {
+static sio_socket_t *accept_with_handshake(memory_recovery_t *recovery, sio_connect_t *connect) {
     state_t *state = xcalloc(1, sizeof(*state));
+    state->recovery = recovery;
     state->handshake = describe_handshake(sio_connect_request(connect), sio_connect_auth(connect));
-    return sio_accept(connect, &(sio_accept_t){.data = state});
+    return memory_recovery_accept(recovery, connect, state);
 }
 
 static void on_disconnect(void *arg, sio_socket_t *socket, eio_close_t reason) {
     state_t *state = sio_socket_data(socket);
-    (void)arg;
-    (void)reason;
-    if (state)
-        free(state->handshake);
+    memory_recovery_left(arg, socket, reason);
+    free(state->handshake);
     free(state);
 }
 
 static void connect_main(void *arg, sio_connect_t *connect) {
-    (void)arg;
     if (eio_request_query(sio_connect_request(connect), "fail").n)
         sio_refuse(connect, STR("Auth failed (main namespace)"), (str_t){0});
     else
-        accept_with_handshake(connect);
+        accept_with_handshake(arg, connect);
 }
 
 static void connect_abc(void *arg, sio_connect_t *connect) {
-    (void)arg;
-    sio_socket_t *socket = accept_with_handshake(connect);
+    sio_socket_t *socket = accept_with_handshake(arg, connect);
     const state_t *state = sio_socket_data(socket);
-    sio_emit(socket, STR("handshake"), str_from(state->handshake));
+    emit(socket, STR("handshake"), str_from(state->handshake));
 }
 
 static void connect_no(void *arg, sio_connect_t *connect) {
@@ -135,7 +147,7 @@ static void on_echo(sio_socket_t *socket, const sio_event_t *event) {
 
 static void on_hi(sio_socket_t *socket, const sio_event_t *event) {
     (void)event;
-    sio_emit(socket, STR("hi"), (str_t){0});
+    emit(socket, STR("hi"), (str_t){0});
 }
 
 static void acknowledged(void *arg, sio_socket_t *socket, err_t result, str_t args,
@@ -143,7 +155,7 @@ static void acknowledged(void *arg, sio_socket_t *socket, err_t result, str_t ar
     (void)arg;
     (void)attachments;
     if (result == OK && str_eq(args, STR("5,{\"test\":true}")))
-        sio_emit(socket, STR("got it"), (str_t){0});
+        emit(socket, STR("got it"), (str_t){0});
 }
 
 static void on_ack(sio_socket_t *socket, const sio_event_t *event) {
@@ -164,7 +176,7 @@ static void on_date(sio_socket_t *socket, const sio_event_t *event) {
     strbuf_t json = {0};
     (void)event;
     append_iso_date(&json);
-    sio_emit(socket, STR("takeDate"), strbuf_str(&json));
+    emit(socket, STR("takeDate"), strbuf_str(&json));
     strbuf_fini(&json);
 }
 
@@ -174,7 +186,7 @@ static void on_date_object(sio_socket_t *socket, const sio_event_t *event) {
     strbuf_append(&json, STR("{\"date\":"));
     append_iso_date(&json);
     strbuf_append_char(&json, '}');
-    sio_emit(socket, STR("takeDateObj"), strbuf_str(&json));
+    emit(socket, STR("takeDateObj"), strbuf_str(&json));
     strbuf_fini(&json);
 }
 
@@ -183,18 +195,18 @@ static void on_utf8(sio_socket_t *socket, const sio_event_t *event) {
                                         "\"utf8 — string\"", "\"utf8 — string\""};
     (void)event;
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
-        sio_emit(socket, STR("takeUtf8"), str_from(texts[i]));
+        emit(socket, STR("takeUtf8"), str_from(texts[i]));
 }
 
 static void on_false(sio_socket_t *socket, const sio_event_t *event) {
     (void)event;
-    sio_emit(socket, STR("false"), STR("false"));
+    emit(socket, STR("false"), STR("false"));
 }
 
 static void emit_buffer(sio_socket_t *socket, str_t name) {
     static const str_t buffer = {"asdfasdf", 8};
-    sio_emit_binary(socket, name, STR("{\"_placeholder\":true,\"num\":0}"),
-                    (sio_attachments_t){&buffer, 1});
+    emit_binary(socket, name, STR("{\"_placeholder\":true,\"num\":0}"),
+                (sio_attachments_t){&buffer, 1});
 }
 
 static void on_doge(sio_socket_t *socket, const sio_event_t *event) {
@@ -209,12 +221,12 @@ static void on_getbin(sio_socket_t *socket, const sio_event_t *event) {
 
 static void on_buffa(sio_socket_t *socket, const sio_event_t *event) {
     if (is_buffer(event))
-        sio_emit(socket, STR("buffack"), (str_t){0});
+        emit(socket, STR("buffack"), (str_t){0});
 }
 
 static void on_jsonbuff(sio_socket_t *socket, const sio_event_t *event) {
     if (is_mixed(event))
-        sio_emit(socket, STR("jsonbuff-ack"), (str_t){0});
+        emit(socket, STR("jsonbuff-ack"), (str_t){0});
 }
 
 static void on_abuff1(sio_socket_t *socket, const sio_event_t *event) {
@@ -224,17 +236,17 @@ static void on_abuff1(sio_socket_t *socket, const sio_event_t *event) {
 static void on_abuff2(sio_socket_t *socket, const sio_event_t *event) {
     (void)event;
     if (((state_t *)sio_socket_data(socket))->abuff1)
-        sio_emit(socket, STR("abuff2-ack"), (str_t){0});
+        emit(socket, STR("abuff2-ack"), (str_t){0});
 }
 
 static void on_blob(sio_socket_t *socket, const sio_event_t *event) {
     if (is_buffer(event))
-        sio_emit(socket, STR("back"), (str_t){0});
+        emit(socket, STR("back"), (str_t){0});
 }
 
 static void on_jsonblob(sio_socket_t *socket, const sio_event_t *event) {
     if (is_mixed(event))
-        sio_emit(socket, STR("jsonblob-ack"), (str_t){0});
+        emit(socket, STR("jsonblob-ack"), (str_t){0});
 }
 
 static void on_blob1(sio_socket_t *socket, const sio_event_t *event) {
@@ -248,7 +260,7 @@ static void on_blob2(sio_socket_t *socket, const sio_event_t *event) {
 
 static void on_blob3(sio_socket_t *socket, const sio_event_t *event) {
     if (is_buffer(event) && ((state_t *)sio_socket_data(socket))->blob2)
-        sio_emit(socket, STR("blob3-ack"), (str_t){0});
+        emit(socket, STR("blob3-ack"), (str_t){0});
 }
 
 static void on_handshake(sio_socket_t *socket, const sio_event_t *event) {
@@ -302,20 +314,23 @@ static void on_foo_event(void *arg, sio_socket_t *socket, const sio_event_t *eve
         reply_id(event);
 }
 
-void suite_socketio_client(eio_listener_t *listener, uint32_t ping_interval_ms) {
+void suite_socketio_client(eio_listener_t *listener, const suite_options_t *suite) {
     sio_options_t options = {
-        .engine = {.ping_interval_ms = ping_interval_ms ? ping_interval_ms : 2000,
+        .engine = {.ping_interval_ms = suite->ping_interval_ms ? suite->ping_interval_ms : 2000,
                    .on_request = delay_handshake}};
     sio_server_t *server = sio_server_new(listener, &options);
     sio_namespace(server, "/",
                   &(sio_handlers_t){.on_connect = connect_main,
                                     .on_event = on_event,
-                                    .on_disconnect = on_disconnect});
+                                    .on_disconnect = on_disconnect,
+                                    .arg = suite->recovery});
     sio_namespace(server, "/foo", &(sio_handlers_t){.on_event = on_foo_event});
     sio_namespace(server, "/timeout_socket", &(sio_handlers_t){0});
     sio_namespace(server, "/valid", &(sio_handlers_t){0});
     sio_namespace(server, "/asd", &(sio_handlers_t){0});
     sio_namespace(server, "/abc",
-                  &(sio_handlers_t){.on_connect = connect_abc, .on_disconnect = on_disconnect});
+                  &(sio_handlers_t){.on_connect = connect_abc,
+                                    .on_disconnect = on_disconnect,
+                                    .arg = suite->recovery});
     sio_namespace(server, "/no", &(sio_handlers_t){.on_connect = connect_no});
 }

@@ -17,14 +17,31 @@ static void check_packet(const eio_incoming_t *incoming, strbuf_t *payload) {
     strbuf_t alone = {0}, scratch = {0};
     eio_incoming_t again;
     eio_packet_t *packet = encode(incoming);
-    str_t frame = eio_packet_frame(packet), body = eio_packet_body(packet);
-    ASSERT(frame.n > body.n && frame.n - body.n <= 10);
+    str_t frame = eio_packet_frame(packet);
+    size_t body = eio_packet_size(packet);
+    ASSERT(frame.n > body && frame.n - body <= 10);
     eio_packet_append_to_payload(packet, &alone);
     eio_packet_append_to_payload(packet, payload);
     ASSERT(eio_decode(strbuf_str(&alone), &scratch, &again) == OK && same(incoming, &again));
     eio_packet_unref(&packet);
     strbuf_fini(&alone);
     strbuf_fini(&scratch);
+}
+
+/* A packet cut anywhere and given the rest as its own tail is the same packet. */
+static void check_tail(const eio_incoming_t *incoming) {
+    strbuf_t again = {0};
+    if (incoming->binary)
+        return;
+    eio_packet_t *packet = encode(incoming);
+    str_t frame = eio_packet_frame(packet);
+    size_t cut = incoming->payload.n / 2;
+    eio_packet_t *tailed = eio_packet_with_tail(packet, cut, str_from_offset(frame, frame.n - cut));
+    eio_packet_append_frame(tailed, &again);
+    ASSERT(str_eq(strbuf_str(&again), frame));
+    eio_packet_unref(&packet);
+    eio_packet_unref(&tailed);
+    strbuf_fini(&again);
 }
 
 static size_t count_packets(str_t rest) {
@@ -44,6 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (eio_decode(packet, &scratch, &incoming) != OK)
             break;
         check_packet(&incoming, &payload);
+        check_tail(&incoming);
         accepted++;
     }
     ASSERT(accepted == 0 || count_packets(strbuf_str(&payload)) == accepted);

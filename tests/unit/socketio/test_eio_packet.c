@@ -26,7 +26,7 @@ static void test_frames(void **state) {
         str_t frame = eio_packet_frame(packet);
         assert_int_equal(frame.n, cases[i].header_length + cases[i].body);
         assert_memory_equal(frame.p, cases[i].header, cases[i].header_length);
-        assert_int_equal(eio_packet_body(packet).n, cases[i].body);
+        assert_int_equal(eio_packet_size(packet), cases[i].body);
         eio_packet_unref(&packet);
     }
     free(bytes);
@@ -40,8 +40,53 @@ static void test_text(void **state) {
     eio_packet_t *other = eio_packet_ref(packet);
     eio_packet_unref(&packet);
     assert_null(packet);
-    assert_true(str_eq(eio_packet_body(other), STR("4hello")));
+    assert_int_equal(eio_packet_size(other), 6);
     eio_packet_unref(&other);
+}
+
+static void test_own_tail(void **state) {
+    (void)state;
+    strbuf_t out = {0};
+    eio_packet_t *base = eio_packet_text(STR("2[\"e\"]"));
+    eio_packet_t *packet = eio_packet_with_tail(base, 1, STR(",1]"));
+    eio_packet_t *same = eio_packet_with_tail(base, 0, (str_t){0});
+    assert_true(eio_packet_cost(packet) > eio_packet_cost(base));
+    eio_packet_unref(&base);
+    assert_null(eio_packet_frame(packet).p);
+    assert_int_equal(eio_packet_size(packet), 9);
+    eio_packet_append_frame(packet, &out);
+    assert_int_equal(out.n, eio_packet_frame_size(packet));
+    assert_true(str_eq(strbuf_str(&out), STR("\x81\x09"
+                                             "42[\"e\",1]")));
+    strbuf_clear(&out);
+    eio_packet_append_to_payload(same, &out);
+    eio_packet_append_to_payload(packet, &out);
+    assert_true(str_eq(strbuf_str(&out), STR("42[\"e\"]\x1e"
+                                             "42[\"e\",1]")));
+    eio_packet_unref(&packet);
+    eio_packet_unref(&same);
+    strbuf_fini(&out);
+}
+
+/* With its tail a body passes the lengths where a frame's header grows. */
+static void test_own_tail_lengthens_the_header(void **state) {
+    (void)state;
+    static const size_t lengths[] = {125, 126, 65535, 65536};
+    char *bytes = xcalloc(1, 65536);
+    memset(bytes, 'x', 65536);
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        strbuf_t out = {0};
+        eio_packet_t *whole = eio_packet_text((str_t){bytes, lengths[i] - 1});
+        eio_packet_t *base = eio_packet_text((str_t){bytes, lengths[i] - 2});
+        eio_packet_t *packet = eio_packet_with_tail(base, 2, STR("xxx"));
+        eio_packet_append_frame(packet, &out);
+        assert_true(str_eq(strbuf_str(&out), eio_packet_frame(whole)));
+        eio_packet_unref(&packet);
+        eio_packet_unref(&base);
+        eio_packet_unref(&whole);
+        strbuf_fini(&out);
+    }
+    free(bytes);
 }
 
 static void test_payload(void **state) {
@@ -98,8 +143,9 @@ static void test_decode(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_frames),  cmocka_unit_test(test_text),
-        cmocka_unit_test(test_payload), cmocka_unit_test(test_payload_is_split),
+        cmocka_unit_test(test_frames),   cmocka_unit_test(test_text),
+        cmocka_unit_test(test_own_tail), cmocka_unit_test(test_own_tail_lengthens_the_header),
+        cmocka_unit_test(test_payload),  cmocka_unit_test(test_payload_is_split),
         cmocka_unit_test(test_decode),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,8 +18,8 @@ static void push_number(eio_queue_t *queue, uint64_t number) {
 
 static void pop_number(eio_queue_t *queue, uint64_t expected) {
     uint64_t number;
-    str_t body = eio_packet_body(eio_queue_first(queue));
-    assert_int_equal(str_to_u64(str_from_offset(body, 1), UINT64_MAX, &number), OK);
+    str_t frame = eio_packet_frame(eio_queue_first(queue));
+    assert_int_equal(str_to_u64(str_from_offset(frame, 3), UINT64_MAX, &number), OK);
     assert_int_equal(number, expected);
     eio_queue_pop(queue);
 }
@@ -48,7 +48,7 @@ static void test_counts_what_waits(void **state) {
     eio_queue_push(&queue, packet);
     eio_queue_push(&queue, packet);
     assert_int_equal(queue.cost, 2 * eio_packet_cost(packet));
-    assert_true(eio_packet_cost(packet) > eio_packet_body(packet).n);
+    assert_true(eio_packet_cost(packet) > eio_packet_size(packet));
     eio_queue_pop(&queue);
     assert_int_equal(queue.cost, eio_packet_cost(packet));
     eio_queue_pop(&queue);

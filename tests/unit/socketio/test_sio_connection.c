@@ -147,12 +147,44 @@ static void test_hold_reply(void **state) {
     (void)state;
     later = true;
     send("0");
-    newest =
-        sio_accept(asked, &(sio_accept_t){.sid = STR("S"), .pid = STR("P"), .hold_reply = true});
+    newest = sio_accept(asked, &(sio_accept_t){.sid = STR("S"), .hold_reply = true});
     sio_emit(newest, STR("missed"), STR("1,\"offset\""));
-    sio_socket_reply(newest);
+    sio_socket_reply(newest, STR("P"));
     assert_string_equal(sio_world_turn(&world), "w <- 42[\"missed\",1,\"offset\"]\n"
                                                 "w <- 40{\"sid\":\"S\",\"pid\":\"P\"}\n");
+}
+
+static void test_pid_without_holding(void **state) {
+    (void)state;
+    later = true;
+    send("0");
+    newest = sio_accept(asked, &(sio_accept_t){.sid = STR("S"), .pid = STR("P")});
+    assert_string_equal(sio_world_turn(&world), "w <- 40{\"sid\":\"S\",\"pid\":\"P\"}\n");
+}
+
+static void test_arguments_for_one_socket_alone(void **state) {
+    (void)state;
+    join();
+    str_t bytes = STR("\1\2");
+    sio_namespace_t *nsp = sio_socket_namespace(newest);
+    sio_packet_t *packet = sio_packet_new(nsp, STR("news"), STR("{}"), (sio_attachments_t){0});
+    sio_packet_t *bare = sio_packet_new(nsp, STR("bare"), (str_t){0}, (sio_attachments_t){0});
+    sio_packet_t *binary = sio_packet_new(nsp, STR("b"), STR("{\"_placeholder\":true,\"num\":0}"),
+                                          (sio_attachments_t){&bytes, 1});
+    sio_send_with(newest, packet, STR("\"one\""));
+    sio_send_with(newest, packet, STR("\"two\",2"));
+    sio_send(newest, packet);
+    sio_send_with(newest, bare, STR("\"three\""));
+    sio_packet_unref(&packet);
+    sio_packet_unref(&bare);
+    assert_string_equal(sio_world_turn(&world), "w <- 42[\"news\",{},\"one\"]\n"
+                                                "w <- 42[\"news\",{},\"two\",2]\n"
+                                                "w <- 42[\"news\",{}]\n"
+                                                "w <- 42[\"bare\",\"three\"]\n");
+    sio_send_with(newest, binary, STR("\"four\""));
+    sio_packet_unref(&binary);
+    const char *text = "w <- 451-[\"b\",{\"_placeholder\":true,\"num\":0},\"four\"]\n";
+    assert_memory_equal(sio_world_turn(&world), text, strlen(text));
 }
 
 static void test_id_can_be_taken_over_from_a_closed_socket(void **state) {
@@ -454,6 +486,8 @@ int main(void) {
         TEST(test_close_instead_of_answer),
         TEST(test_client_goes_while_asked),
         TEST(test_hold_reply),
+        TEST(test_pid_without_holding),
+        TEST(test_arguments_for_one_socket_alone),
         TEST(test_id_can_be_taken_over_from_a_closed_socket),
         TEST(test_connect_timeout),
         TEST(test_drain),
