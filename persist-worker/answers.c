@@ -50,17 +50,71 @@ static void append_participants(strbuf_t *out, const PGresult *rows, int from, i
     strbuf_append_char(out, ']');
 }
 
+/* Which of the messages came from this socket. Returns a list on the heap. */
+static uint64_t *own_seqs(const answers_t *self, const PGresult *rows, str_t socket_id,
+                          size_t *n_out) {
+    uint64_t *own = xcalloc(self->texts.n + 1, sizeof(*own));
+    *n_out = 0;
+    for (int row = 0; socket_id.n && rows && row < PQntuples(rows); row++) {
+        message_t message;
+        store_message_read(rows, row, 0, &message);
+        if (str_eq(message.socket_id, socket_id) && *n_out < self->texts.n)
+            own[(*n_out)++] = (uint64_t)message.seq;
+    }
+    return own;
+}
+
+/* Marks, as the three lists of an answer; on the heap. */
+typedef struct {
+    str_t *users;
+    uint64_t *seqs, *at_ms;
+    size_t n;
+} marks_t;
+
+static marks_t marks_of(const PGresult *rows) {
+    size_t n = rows ? (size_t)PQntuples(rows) : 0;
+    marks_t marks = {.users = xcalloc(n + 1, sizeof(str_t)),
+                     .seqs = xcalloc(n + 1, sizeof(uint64_t)),
+                     .at_ms = xcalloc(n + 1, sizeof(uint64_t)),
+                     .n = n};
+    for (size_t i = 0; i < n; i++) {
+        marks.users[i] = pg_rows_text(rows, (int)i, 0);
+        marks.seqs[i] = (uint64_t)pg_rows_i64(rows, (int)i, 1);
+        marks.at_ms[i] = (uint64_t)pg_rows_time_ms(rows, (int)i, 2);
+    }
+    return marks;
+}
+
+static void marks_fini(marks_t *marks) {
+    free(marks->users);
+    free(marks->seqs);
+    free(marks->at_ms);
+}
+
+/* Adds the participants' ids; returns when one of their marks moved last. */
+static int64_t add_participant_ids(answers_t *self, const PGresult *rows) {
+    int64_t newest_ms = 0;
+    for (int row = 0; row < PQntuples(rows); row++) {
+        int64_t read_at_ms = pg_rows_time_ms(rows, row, 6);
+        text_list_add(&self->ids, pg_rows_text(rows, row, 1), 0);
+        newest_ms = read_at_ms > newest_ms ? read_at_ms : newest_ms;
+    }
+    return newest_ms;
+}
+
 void answers_join(answers_t *self, const job_t *job, const store_conversation_t *conversation,
-                  const PGresult *participants, const PGresult *messages) {
+                  const join_rows_t *rows) {
     const proto_join_t *join = &job->body.join;
     int64_t head = conversation->head_seq;
     int64_t after = PROTO_HAS(join, 1) ? (int64_t)join->after : head;
+    size_t own_count;
     clear(self);
     entities_append_conversation(&self->json, &conversation->conversation);
-    append_participants(&self->part, participants, 0, PQntuples(participants));
-    for (int row = 0; row < PQntuples(participants); row++)
-        text_list_add(&self->ids, pg_rows_text(participants, row, 1), 0);
-    take_messages(self, messages, head);
+    append_participants(&self->part, rows->participants, 0, PQntuples(rows->participants));
+    uint64_t read_at_ms = (uint64_t)add_participant_ids(self, rows->participants);
+    take_messages(self, rows->messages, head);
+    uint64_t *own = own_seqs(self, rows->messages, join->socket_id, &own_count);
+    marks_t marks = marks_of(rows->reads);
     proto_conversation_t answer = {
         .conversation = strbuf_str(&self->json),
         .participants = strbuf_str(&self->part),
@@ -71,10 +125,17 @@ void answers_join(answers_t *self, const job_t *job, const store_conversation_t 
         .seqs = text_list_numbers(&self->texts),
         .truncated = head > after && (uint64_t)(head - after) > self->texts.n,
         .reset = after > head,
+        .read_at_ms = read_at_ms,
+        .own = {own, own_count},
+        .readers = {marks.users, marks.n},
+        .read_seqs = {marks.seqs, marks.n},
+        .reads_at_ms = {marks.at_ms, marks.n},
     };
     if (conversation->conversation.is_group)
         answer.members_version = (uint64_t)conversation->members_version;
     proto_conversation_encode(&answer, &self->body);
+    marks_fini(&marks);
+    free(own);
 }
 
 void answers_history(answers_t *self, const job_t *job, const store_conversation_t *conversation,
@@ -172,6 +233,93 @@ void answers_list(answers_t *self, const job_t *job, const PGresult *page,
         strbuf_append(&self->json, STR("null}"));
     }
     answers_json(self, false);
+}
+
+/* ---- what a returning user missed ---- */
+
+/* Columns of STATEMENT_CHANGES behind those of STATEMENT_LIST. */
+enum { CREATOR = 18, REMOVED, IS_IN, CHANGED_AT, NOW, GENERATION };
+
+bool answers_is_added(const PGresult *rows, int row, const job_t *job) {
+    if (pg_rows_is_null(rows, row, 1))
+        return false;
+    if (!pg_rows_is_null(rows, row, CHANGED_AT))
+        return pg_rows_bool(rows, row, IS_IN);
+    return str_eq(pg_rows_text(rows, row, 1), STR("direct")) &&
+           (uint64_t)pg_rows_time_ms(rows, row, 3) > job->body.changes.since_ms &&
+           !str_eq(pg_rows_text(rows, row, CREATOR), job->envelope.user);
+}
+
+/* The lists of the answer being made. */
+typedef struct {
+    str_t *events, *conversations;
+    uint64_t *at_ms;
+    size_t n, changed;
+    text_list_t payloads;
+} changes_t;
+
+/* The payload has been written to payloads.bytes. */
+static void end_change(changes_t *changes, str_t event, str_t conversation, int64_t at_ms) {
+    changes->events[changes->n] = event;
+    changes->conversations[changes->n] = conversation;
+    changes->at_ms[changes->n++] = (uint64_t)at_ms;
+    text_list_end(&changes->payloads, 0);
+}
+
+/* Has the list made of row `row`; participants from *at on are of the next that is added. */
+static void add_change(answers_t *self, changes_t *changes, const job_t *job, const PGresult *rows,
+                       int row, const PGresult *participants, int *at) {
+    str_t id = pg_rows_text(rows, row, 0);
+    strbuf_t *payload = &changes->payloads.bytes;
+    bool logged = !pg_rows_is_null(rows, row, CHANGED_AT);
+    int64_t at_ms = pg_rows_time_ms(rows, row, logged ? CHANGED_AT : 3);
+    changes->changed += logged;
+    if (pg_rows_bool(rows, row, REMOVED)) {
+        entities_append_removal(payload, id);
+        end_change(changes, STR("conversation_removed"), id, at_ms);
+    }
+    if (answers_is_added(rows, row, job)) {
+        append_listed(self, rows, row, participants, at, payload);
+        end_change(changes, STR("conversation_added"), id, at_ms);
+    } else if (!logged && !pg_rows_is_null(rows, row, 7)) {
+        message_t newest;
+        store_message_read(rows, row, 7, &newest);
+        strbuf_clear(&self->part);
+        entities_append_message(&self->part, &newest);
+        entities_append_update(payload, id, strbuf_str(&self->part),
+                               pg_rows_i64(rows, row, 5) - pg_rows_i64(rows, row, 6));
+        end_change(changes, STR("conversation_updated"), id, 0);
+    }
+}
+
+void answers_changes(answers_t *self, const job_t *job, const PGresult *rows,
+                     const PGresult *participants) {
+    int n = PQntuples(rows), at = 0;
+    size_t most = (size_t)n * 2;
+    changes_t changes = {.events = xcalloc(most, sizeof(str_t)),
+                         .conversations = xcalloc(most, sizeof(str_t)),
+                         .at_ms = xcalloc(most, sizeof(uint64_t))};
+    clear(self);
+    for (int row = 0; row < n; row++) {
+        if (!pg_rows_is_null(rows, row, 0))
+            add_change(self, &changes, job, rows, row, participants, &at);
+    }
+    proto_changed_t answer = {
+        .events = {changes.events, changes.n},
+        .conversations = {changes.conversations, changes.n},
+        .payloads = text_list_texts(&changes.payloads),
+        .at_ms = {changes.at_ms, changes.n},
+        .now_ms = (uint64_t)pg_rows_time_ms(rows, 0, NOW),
+        .generation = pg_rows_text(rows, 0, GENERATION),
+        .truncated = changes.changed >= CHANGES_MAX || changes.payloads.bytes.n > ANSWER_BYTES_MAX,
+    };
+    if (answer.truncated)
+        answer.events.n = answer.conversations.n = answer.payloads.n = answer.at_ms.n = 0;
+    proto_changed_encode(&answer, &self->body);
+    text_list_fini(&changes.payloads);
+    free(changes.events);
+    free(changes.conversations);
+    free(changes.at_ms);
 }
 
 void answers_json(answers_t *self, bool created) {

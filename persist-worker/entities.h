@@ -16,6 +16,7 @@ typedef struct {
     int64_t created_at_ms;
     int64_t edited_at_ms;  /* 0: never */
     int64_t deleted_at_ms; /* 0: never */
+    str_t socket_id;       /* that sent it, empty: none did; not for clients */
 } message_t;
 
 /* {id, conversationId, seq, senderId, text, clientId, replyTo?, createdAt, editedAt?, deletedAt?}
@@ -28,6 +29,7 @@ typedef struct {
     str_t role;
     int64_t last_read_seq;
     int64_t last_seen_at_ms; /* 0: not known, null */
+    int64_t read_at_ms;      /* when the mark moved last, 0: never; not for clients */
 } participant_t;
 
 /* {id, name, role, lastReadSeq, lastSeenAt} */

@@ -58,8 +58,9 @@ void hints_send(outbox_t *outbox, const db_outcome_t *outcome) {
         entities_append_message(&message, &newest);
         entities_append_update(&payload, conversation, strbuf_str(&message),
                                pg_rows_i64(unread, row, 2));
-        outbox_event(outbox, STATS_UPDATED, pg_rows_text(unread, row, 1), conversation,
-                     strbuf_str(&payload));
+        outbox_event(
+            outbox, STATS_UPDATED, pg_rows_text(unread, row, 1),
+            &(outbox_told_t){.conversation = conversation, .payload = strbuf_str(&payload)});
     }
     strbuf_fini(&message);
     strbuf_fini(&payload);

@@ -47,7 +47,7 @@ bool job_is_write(uint16_t type) {
 bool job_is_read(uint16_t type) {
     return type == MSG_JOIN || type == MSG_HISTORY || type == MSG_HEADS ||
            type == MSG_LIST_CONVERSATIONS || type == MSG_GET_CONVERSATION || type == MSG_GET_USER ||
-           type == MSG_LOAD_GROUP;
+           type == MSG_LOAD_GROUP || type == MSG_CHANGES;
 }
 
 /* ---- checks: each returns NULL or what is wrong ---- */
@@ -188,7 +188,8 @@ static const char *check_read(job_t *self, proto_arena_t *arena) {
     proto_load_group_t group;
     switch (self->envelope.type) {
     case MSG_JOIN:
-        if (proto_join_decode(body, arena, &self->body.join))
+        if (proto_join_decode(body, arena, &self->body.join) ||
+            !is_text(self->body.join.socket_id, 0, 64))
             return malformed;
         return check_profile(self->body.join.name, self->body.join.role);
     case MSG_HISTORY:
@@ -201,6 +202,8 @@ static const char *check_read(job_t *self, proto_arena_t *arena) {
         if (self->body.list.limit < 1 || self->body.list.limit > LIST_LIMIT_MAX)
             return "limit is out of range";
         return NULL;
+    case MSG_CHANGES:
+        return proto_changes_decode(body, arena, &self->body.changes) ? malformed : NULL;
     case MSG_GET_CONVERSATION:
         return proto_get_conversation_decode(body, arena, &conversation) ? malformed : NULL;
     case MSG_GET_USER:
@@ -220,6 +223,7 @@ static bool room_fits(uint16_t type, ids_kind_t kind) {
     case MSG_PUT_USER:
     case MSG_GET_USER:
     case MSG_LIST_CONVERSATIONS:
+    case MSG_CHANGES:
         return kind == IDS_USER;
     case MSG_LOAD_GROUP:
         return kind == IDS_GROUP;

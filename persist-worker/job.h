@@ -41,6 +41,7 @@ typedef struct job {
         proto_join_t join;
         proto_history_t history;
         proto_list_conversations_t list;
+        proto_changes_t changes;
         proto_remove_participant_t remove;
     } body;
     deadline_t deadline;

@@ -105,13 +105,14 @@ void outbox_fact(outbox_t *self, const job_t *job, uint16_t type, str_t body) {
     keep(self, &envelope);
 }
 
-void outbox_event(outbox_t *self, stats_event_t event, str_t user, str_t conversation,
-                  str_t payload) {
+void outbox_event(outbox_t *self, stats_event_t event, str_t user, const outbox_told_t *told) {
     static const char *const names[] = {[STATS_UPDATED] = "conversation_updated",
                                         [STATS_ADDED] = "conversation_added",
                                         [STATS_REMOVED] = "conversation_removed"};
-    proto_user_event_t message = {
-        .event = str_from(names[event]), .conversation_id = conversation, .payload = payload};
+    proto_user_event_t message = {.event = str_from(names[event]),
+                                  .conversation_id = told->conversation,
+                                  .payload = told->payload,
+                                  .at_ms = (uint64_t)told->at_ms};
     strbuf_clear(&self->body);
     strbuf_clear(&self->room);
     proto_user_event_encode(&message, &self->body);

@@ -27,10 +27,15 @@ void outbox_refuse(outbox_t *self, const job_t *job, code_t code, const char *me
 /* Tells the broker of the job's room; the body is STORED's, READ_MARKED's or MEMBERS_CHANGED's. */
 void outbox_fact(outbox_t *self, const job_t *job, uint16_t type, str_t body);
 
+typedef struct {
+    str_t conversation;
+    str_t payload; /* JSON object */
+    int64_t at_ms; /* of an addition or removal, Unix */
+} outbox_told_t;
+
 /* Tells the broker of the user's room. conversation_updated is a hint and sent once, the others
  * are kept until confirmed. */
-void outbox_event(outbox_t *self, stats_event_t event, str_t user, str_t conversation,
-                  str_t payload);
+void outbox_event(outbox_t *self, stats_event_t event, str_t user, const outbox_told_t *told);
 
 /* Facts and events not yet confirmed. */
 size_t outbox_pending(const outbox_t *self);

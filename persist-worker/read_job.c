@@ -9,6 +9,12 @@
 
 /* ---- scripts ---- */
 
+/* A time as PostgreSQL takes it; what is beyond any real one is the last that it knows well. */
+static int64_t us_of_2000(uint64_t unix_ms) {
+    const uint64_t last_ms = UINT64_C(253402300800000); /* the year 10000 */
+    return (int64_t)(unix_ms < last_ms ? unix_ms : last_ms) * 1000 - US_OF_2000;
+}
+
 static void add_ids(db_script_t *script, statement_t statement, const str_t *ids, size_t n) {
     pg_params_t *params = db_script_add(script, statement);
     pg_params_array_begin(params, PG_ARRAY_TEXT, n);
@@ -37,6 +43,18 @@ static void script_join(read_line_t *line) {
     if (PROTO_HAS(join, 1))
         add_messages_after(&line->script, job->envelope.room, join->after, INT64_MAX,
                            PAGE_LIMIT_MAX);
+    if (PROTO_HAS(join, 4)) {
+        pg_params_t *params = db_script_add(&line->script, STATEMENT_READS_AFTER);
+        pg_params_text(params, job->envelope.room);
+        pg_params_i64(params, us_of_2000(join->read_after_ms));
+    }
+}
+
+static void script_changes(read_line_t *line) {
+    pg_params_t *params = db_script_add(&line->script, STATEMENT_CHANGES);
+    pg_params_text(params, line->job->envelope.user);
+    pg_params_i64(params, us_of_2000(line->job->body.changes.since_ms));
+    pg_params_i64(params, CHANGES_MAX);
 }
 
 static void script_history(read_line_t *line) {
@@ -97,6 +115,9 @@ bool read_job_script(read_line_t *line) {
         return true;
     case MSG_LIST_CONVERSATIONS:
         return script_list(line);
+    case MSG_CHANGES:
+        script_changes(line);
+        return true;
     case MSG_GET_CONVERSATION:
         store_view_script(&line->script, envelope->room, envelope->user);
         return true;
@@ -167,7 +188,8 @@ static bool answer_join(read_line_t *line, const db_outcome_t *outcome) {
     store_conversation_t conversation;
     if (line->first) { /* second step: the participants of one that isn't there yet */
         store_conversation_read(line->first, job->envelope.room, &conversation);
-        answers_join(answers, job, &conversation, outcome->results[0], NULL);
+        answers_join(answers, job, &conversation,
+                     &(join_rows_t){.participants = outcome->results[0]});
         reply(line, MSG_CONVERSATION);
         return false;
     }
@@ -177,8 +199,11 @@ static bool answer_join(read_line_t *line, const db_outcome_t *outcome) {
     if (!admit(line, &conversation))
         return false;
     if (conversation.exists) {
-        answers_join(answers, job, &conversation, results[1],
-                     PROTO_HAS(join, 1) ? results[2] : NULL);
+        bool has_after = PROTO_HAS(join, 1), has_reads = PROTO_HAS(join, 4);
+        answers_join(answers, job, &conversation,
+                     &(join_rows_t){.participants = results[1],
+                                    .messages = has_after ? results[2] : NULL,
+                                    .reads = has_reads ? results[2 + has_after] : NULL});
         reply(line, MSG_CONVERSATION);
         return false;
     }
@@ -213,6 +238,27 @@ static bool answer_list(read_line_t *line, const db_outcome_t *outcome) {
     add_ids(&line->script, STATEMENT_PARTICIPANTS, ids, n);
     free(ids);
     return keep_for_second(line, &outcome->results[0]);
+}
+
+/* The conversations that are new come with their participants: a second step. */
+static bool answer_changes(read_line_t *line, const db_outcome_t *outcome) {
+    const PGresult *rows = line->first ? line->first : outcome->results[0];
+    str_t *ids = xcalloc((size_t)PQntuples(rows), sizeof(*ids));
+    size_t n = 0;
+    for (int row = 0; !line->first && row < PQntuples(rows); row++) {
+        if (answers_is_added(rows, row, line->job))
+            ids[n++] = pg_rows_text(rows, row, 0);
+    }
+    if (n > 0) {
+        db_script_clear(&line->script);
+        add_ids(&line->script, STATEMENT_PARTICIPANTS, ids, n);
+    }
+    free(ids);
+    if (n > 0)
+        return keep_for_second(line, &outcome->results[0]);
+    answers_changes(line->answers, line->job, rows, line->first ? outcome->results[0] : NULL);
+    reply(line, MSG_CHANGED);
+    return false;
 }
 
 static void answer_conversation(read_line_t *line, const db_outcome_t *outcome) {
@@ -252,6 +298,8 @@ bool read_job_answer(read_line_t *line, const db_outcome_t *outcome) {
         return answer_join(line, outcome);
     case MSG_LIST_CONVERSATIONS:
         return answer_list(line, outcome);
+    case MSG_CHANGES:
+        return answer_changes(line, outcome);
     case MSG_HISTORY:
         answer_history(line, outcome);
         return false;

@@ -32,6 +32,8 @@ static stats_read_t kind_of(const read_line_t *line) {
         return STATS_USER;
     case MSG_LOAD_GROUP:
         return STATS_GROUP;
+    case MSG_CHANGES:
+        return STATS_CHANGES;
     default:
         return STATS_UPDATES;
     }

@@ -6,7 +6,7 @@
 #define NOW "date_trunc('milliseconds', statement_timestamp())"
 #define MESSAGE_COLUMNS                                                                            \
     "m.conversation_id, m.seq, m.id, m.sender_id, m.client_id, m.reply_to, m.text, m.created_at,"  \
-    " m.edited_at, m.deleted_at"
+    " m.edited_at, m.deleted_at, m.socket_id"
 
 static const struct {
     const char *name;
@@ -221,31 +221,44 @@ static const struct {
          " from verdict v"},
     /* $1 conversation, $2 viewer, $3 the viewer's partner in a direct one. One row always: kind,
      * title, creation, head, version, creator (null without a conversation), the viewer's mark
-     * (null: no participant), is the partner known, the generation. */
+     * (null: no participant), is the partner known, the generation, the time. */
     [STATEMENT_CONVERSATION] =
         {"conversation",
          "select c.kind, c.title, c.created_at, c.head_seq, c.members_version, c.creator_id,"
          "  p.last_read_seq, exists (select 1 from users u where u.id = $3::text),"
-         "  (select generation::text from database_state)"
+         "  (select generation::text from database_state), " NOW
          " from (values ($1::text)) as w (id)"
          " left join conversations c on c.conversation_id = w.id"
          " left join participants p on p.conversation_id = w.id and p.user_id = $2::text"},
-    /* $1 conversations. Rows in their order: conversation, user, name, role, mark, last seen. */
+    /* $1 conversations. Rows in their order: conversation, user, name, role, mark, last seen, when
+     * the mark moved last. */
     [STATEMENT_PARTICIPANTS] = {"participants",
                                 "select p.conversation_id, p.user_id, coalesce(u.name, p.user_id),"
-                                "  coalesce(u.role, 'customer'), p.last_read_seq, u.last_seen_at"
+                                "  coalesce(u.role, 'customer'), p.last_read_seq, u.last_seen_at,"
+                                "  p.read_at"
                                 " from unnest($1::text[]) with ordinality as w (id, n)"
                                 " join participants p on p.conversation_id = w.id"
                                 " left join users u on u.id = p.user_id order by w.n, p.user_id"},
     /* $1 ids. Rows as STATEMENT_PARTICIPANTS has them, without a conversation. */
-    [STATEMENT_USERS] = {"users", "select null::text, u.id, u.name, u.role, 0::bigint,"
-                                  " u.last_seen_at from users u where u.id = any($1::text[])"
-                                  " order by u.id"},
+    [STATEMENT_USERS] =
+        {"users", "select null::text, u.id, u.name, u.role, 0::bigint,"
+                  " u.last_seen_at, null::timestamptz from users u where u.id = any($1::text[])"
+                  " order by u.id"},
     /* $1 conversation, $2 above this seq, $3 below this seq, $4 how many; oldest first. */
     [STATEMENT_MESSAGES_AFTER] = {"messages_after",
                                   "select " MESSAGE_COLUMNS " from messages m"
                                   " where m.conversation_id = $1::text and m.seq > $2::bigint"
                                   " and m.seq < $3::bigint order by m.seq limit $4::bigint"},
+    /* $1 conversation, $2 time: who has marked later, oldest first: user, mark, time. A mark that
+     * sending has moved is left out: the message tells of it. */
+    [STATEMENT_READS_AFTER] = {"reads_after",
+                               "select p.user_id, p.last_read_seq, p.read_at from participants p"
+                               " where p.conversation_id = $1::text and p.read_at > $2::timestamptz"
+                               " and not exists (select 1 from messages m"
+                               "   where m.conversation_id = p.conversation_id"
+                               "   and m.seq = p.last_read_seq and m.sender_id = p.user_id"
+                               "   and m.created_at = p.read_at)"
+                               " order by p.read_at, p.user_id"},
     /* $1 conversation, $2 below this seq, $3 how many; newest first. */
     [STATEMENT_MESSAGES_BEFORE] = {"messages_before",
                                    "select " MESSAGE_COLUMNS " from messages m"
@@ -270,6 +283,38 @@ static const struct {
          " ) as page left join messages m"
          "   on m.conversation_id = page.conversation_id and m.seq = page.head_seq"
          " order by page.last_activity_at desc, page.conversation_id desc"},
+    /* $1 user, $2 time, $3 how many of each kind. The conversations that the user was added to or
+     * removed from later than that, by changed_at, then its other ones with later activity. Rows:
+     * id, kind (null: no participant any more), title, creation, last activity, head, mark, the
+     * last message; then creator, removed meanwhile?, a member since a change?, when, the time, the
+     * generation. One row at least: its id may be null. */
+    [STATEMENT_CHANGES] =
+        {"changes",
+         "with changed as materialized ("
+         " select l.conversation_id, bool_or(not l.added) as removed,"
+         "   (array_agg(l.added order by l.members_version desc))[1] as is_in,"
+         "   max(l.changed_at) as changed_at"
+         " from member_changes l where l.user_id = $1::text and l.changed_at > $2::timestamptz"
+         "   and not (l.added and l.changed_by = $1::text)"
+         " group by l.conversation_id order by max(l.changed_at) limit $3::bigint"
+         "), active as materialized ("
+         " select p.conversation_id, c.last_activity_at from participants p"
+         " join conversations c on c.conversation_id = p.conversation_id"
+         " where p.user_id = $1::text and c.last_activity_at > $2::timestamptz"
+         " order by c.last_activity_at desc limit $3::bigint"
+         "), wanted as ("
+         " select conversation_id from changed union select conversation_id from active"
+         ") select w.conversation_id, c.kind, c.title, c.created_at, c.last_activity_at,"
+         "  c.head_seq, p.last_read_seq, " MESSAGE_COLUMNS ","
+         "  c.creator_id, t.removed, t.is_in, t.changed_at, " NOW ", d.generation::text"
+         " from database_state d left join wanted w on true"
+         " left join changed t on t.conversation_id = w.conversation_id"
+         " left join participants p"
+         "   on p.conversation_id = w.conversation_id and p.user_id = $1::text"
+         " left join conversations c on c.conversation_id = p.conversation_id"
+         " left join messages m"
+         "   on m.conversation_id = c.conversation_id and m.seq = c.head_seq"
+         " order by t.changed_at nulls last, c.last_activity_at, w.conversation_id"},
     /* $1 conversation. A row for each member: version, user. */
     [STATEMENT_LOAD_GROUP] = {"load_group",
                               "select c.members_version, p.user_id from conversations c"

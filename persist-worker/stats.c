@@ -5,8 +5,8 @@
 static const char *const classes[] = {"write", "read", NULL};
 static const char *const statuses[] = {"committed", "refused", "lost", NULL};
 static const char *const retries[] = {"again", "split", "away", "unsure", NULL};
-static const char *const reads[] = {"join", "history", "heads",   "list", "conversation",
-                                    "user", "group",   "updates", NULL};
+static const char *const reads[] = {"join", "history", "heads",   "list",    "conversation",
+                                    "user", "group",   "changes", "updates", NULL};
 static const char *const facts[] = {"stored", "read_marked", "members_changed", NULL};
 static const char *const events[] = {"conversation_updated", "conversation_added",
                                      "conversation_removed", NULL};

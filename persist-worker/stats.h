@@ -41,6 +41,7 @@ typedef enum {
     STATS_CONVERSATION,
     STATS_USER,
     STATS_GROUP,
+    STATS_CHANGES,
     STATS_UPDATES
 } stats_read_t;
 typedef enum { STATS_STORED, STATS_READ_MARKED, STATS_MEMBERS_CHANGED } stats_fact_t;

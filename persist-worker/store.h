@@ -79,6 +79,7 @@ typedef struct {
     int64_t read_seq;    /* the viewer's mark */
     bool partner_known;
     str_t generation;
+    int64_t now_ms; /* the database's time when this was read, Unix */
 } store_conversation_t;
 
 void store_conversation_script(db_script_t *script, str_t id, str_t viewer);
@@ -98,3 +99,5 @@ void store_view_script(db_script_t *script, str_t id, str_t viewer);
 /* Appends the JSON object of it from the three results, as seen by a participant whose mark is
  * `read_seq`. */
 void store_view_append(PGresult *const *results, str_t id, int64_t read_seq, strbuf_t *out);
+/* The database's time when the three were read, Unix. */
+int64_t store_view_time_ms(PGresult *const *results);

@@ -24,6 +24,7 @@ void store_conversation_read(const PGresult *rows, str_t id, store_conversation_
         .read_seq = pg_rows_i64(rows, 0, 6),
         .partner_known = pg_rows_bool(rows, 0, 7),
         .generation = pg_rows_text(rows, 0, 8),
+        .now_ms = pg_rows_time_ms(rows, 0, 9),
     };
 }
 
@@ -34,6 +35,7 @@ void store_participant_read(const PGresult *rows, int row, participant_t *out) {
         .role = pg_rows_text(rows, row, 3),
         .last_read_seq = pg_rows_i64(rows, row, 4),
         .last_seen_at_ms = pg_rows_time_ms(rows, row, 5),
+        .read_at_ms = pg_rows_time_ms(rows, row, 6),
     };
 }
 
@@ -49,6 +51,7 @@ void store_message_read(const PGresult *rows, int row, int column, message_t *ou
         .created_at_ms = pg_rows_time_ms(rows, row, column + 7),
         .edited_at_ms = pg_rows_time_ms(rows, row, column + 8),
         .deleted_at_ms = pg_rows_time_ms(rows, row, column + 9),
+        .socket_id = pg_rows_text(rows, row, column + 10),
     };
 }
 
@@ -62,6 +65,10 @@ void store_view_script(db_script_t *script, str_t id, str_t viewer) {
     pg_params_text(params, id);
     pg_params_i64(params, INT64_MAX);
     pg_params_i64(params, 1);
+}
+
+int64_t store_view_time_ms(PGresult *const *results) {
+    return pg_rows_time_ms(results[0], 0, 9);
 }
 
 void store_view_append(PGresult *const *results, str_t id, int64_t read_seq, strbuf_t *out) {

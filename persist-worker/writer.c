@@ -119,16 +119,21 @@ static void tell_added(writer_t *self, const job_t *job, const store_alone_t *re
     strbuf_clear(&self->answers.json);
     /* They have read nothing of it yet. */
     store_view_append(outcome->results + result->view, job->envelope.room, 0, &self->answers.json);
+    outbox_told_t told = {.conversation = job->envelope.room,
+                          .payload = strbuf_str(&self->answers.json),
+                          .at_ms = store_view_time_ms(outcome->results + result->view)};
     for (size_t i = 0; i < result->user_count; i++)
-        outbox_event(self->parts->outbox, STATS_ADDED, result->users[i], job->envelope.room,
-                     strbuf_str(&self->answers.json));
+        outbox_event(self->parts->outbox, STATS_ADDED, result->users[i], &told);
 }
 
-static void tell_removed(writer_t *self, const job_t *job, const store_alone_t *result) {
+static void tell_removed(writer_t *self, const job_t *job, const store_alone_t *result,
+                         const db_outcome_t *outcome) {
     strbuf_clear(&self->answers.json);
     entities_append_removal(&self->answers.json, job->envelope.room);
-    outbox_event(self->parts->outbox, STATS_REMOVED, result->users[0], job->envelope.room,
-                 strbuf_str(&self->answers.json));
+    outbox_event(self->parts->outbox, STATS_REMOVED, result->users[0],
+                 &(outbox_told_t){.conversation = job->envelope.room,
+                                  .payload = strbuf_str(&self->answers.json),
+                                  .at_ms = store_view_time_ms(outcome->results + result->view)});
 }
 
 /* Writes the conversation as the caller sees it into answers.json. */
@@ -159,7 +164,7 @@ static void answer_members(writer_t *self, const job_t *job, const store_alone_t
     if (added)
         tell_added(self, job, result, outcome);
     else
-        tell_removed(self, job, result);
+        tell_removed(self, job, result, outcome);
 }
 
 static void answer_done_alone(writer_t *self, const job_t *job, const store_alone_t *result,

@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                      MSG_ADD_PARTICIPANTS,
                                      MSG_HEADS,
                                      MSG_GET_USER,
-                                     MSG_GROUP,
+                                     MSG_CHANGES,
                                      MSG_REMOVE_PARTICIPANT,
                                      MSG_GET_CONVERSATION,
                                      MSG_LOAD_GROUP};

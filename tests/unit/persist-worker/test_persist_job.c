@@ -119,6 +119,12 @@ static void test_users_own_rooms(void **state) {
     assert_int_equal(check(MSG_LIST_CONVERSATIONS, "user_1", "1"), CODE_OK);
     proto_list_conversations_encode(&(proto_list_conversations_t){.limit = 0}, &body);
     assert_int_equal(check(MSG_LIST_CONVERSATIONS, "user_1", "1"), CODE_INVALID_PAYLOAD);
+    proto_changes_encode(&(proto_changes_t){.since_ms = 1}, &body);
+    assert_int_equal(check(MSG_CHANGES, "user_1", "1"), CODE_OK);
+    proto_changes_encode(&(proto_changes_t){.since_ms = 1}, &body);
+    assert_int_equal(check(MSG_CHANGES, "user_1", "2"), CODE_FORBIDDEN);
+    proto_changes_encode(&(proto_changes_t){.since_ms = 1}, &body);
+    assert_int_equal(check(MSG_CHANGES, "conv_1_2", "1"), CODE_INVALID_PAYLOAD);
     proto_put_user_encode(&(proto_put_user_t){.name = STR("A"), .role = STR("r")}, &body);
     assert_int_equal(check(MSG_PUT_USER, "user_1", "service"), CODE_OK);
     proto_put_user_encode(&(proto_put_user_t){.name = STR(""), .role = STR("r")}, &body);
