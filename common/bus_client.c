@@ -126,6 +126,7 @@ err_t bus_client_new(uv_loop_t *loop, const bus_client_config_t *config,
         .write_credit = config->write_credit,
         .read_credit = config->read_credit,
         .max_pending_bytes = config->max_pending_bytes,
+        .max_pending = config->max_pending,
     };
     self->links = xcalloc(brokers, sizeof(*self->links));
     self->pump = bus_pump_new(loop, &pump_ops, self);
@@ -222,4 +223,25 @@ uint64_t bus_client_epoch(const bus_client_t *self, size_t broker) {
 
 const dialer_t *bus_client_dialer(const bus_client_t *self, size_t broker) {
     return self->links[broker].dialer;
+}
+
+bool bus_client_is_crowded(const bus_client_t *self, size_t broker) {
+    return dialer_is_crowded(self->links[broker].dialer);
+}
+
+bool bus_client_is_behind(const bus_client_t *self, size_t broker) {
+    return dialer_is_behind(self->links[broker].dialer);
+}
+
+bus_figures_t bus_client_figures(const bus_client_t *self) {
+    bus_figures_t figures = {0};
+    for (size_t i = 0; i < self->count; i++) {
+        const dialer_t *dialer = self->links[i].dialer;
+        figures.up += bus_client_is_up(self, i);
+        figures.pending += dialer_pending(dialer);
+        figures.pending_bytes += dialer_pending_bytes(dialer);
+        figures.unread_bytes += dialer_unread_bytes(dialer);
+        figures.resyncs += dialer_stats(dialer)->resyncs;
+    }
+    return figures;
 }

@@ -23,7 +23,8 @@ typedef struct {
     const char *name;
     uint16_t write_credit;
     uint16_t read_credit;
-    size_t max_pending_bytes; /* for each broker */
+    size_t max_pending_bytes; /* for each broker, as in dialer_config_t */
+    size_t max_pending;
 } bus_client_config_t;
 
 /* Connects (in the background). The incarnation is drawn here. ERR_IO when a socket can't be made.
@@ -63,3 +64,16 @@ err_t bus_client_reply(bus_client_t *self, size_t broker, const envelope_t *requ
 bool bus_client_is_up(const bus_client_t *self, size_t broker);
 uint64_t bus_client_epoch(const bus_client_t *self, size_t broker);
 const dialer_t *bus_client_dialer(const bus_client_t *self, size_t broker); /* for metrics */
+/* Of the link to this broker: dialer_is_crowded() and dialer_is_behind(). */
+bool bus_client_is_crowded(const bus_client_t *self, size_t broker);
+bool bus_client_is_behind(const bus_client_t *self, size_t broker);
+
+/* Of all brokers together, for metrics. */
+typedef struct {
+    size_t up;            /* open links */
+    size_t pending;       /* requests without an answer */
+    size_t pending_bytes; /* their memory */
+    size_t unread_bytes;  /* sent, and not read by the broker */
+    uint64_t resyncs;     /* links lost */
+} bus_figures_t;
+bus_figures_t bus_client_figures(const bus_client_t *self);

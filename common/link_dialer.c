@@ -35,6 +35,7 @@ struct dialer {
     int64_t received_at_ms; /* the last sign of life */
     uint32_t count_out;
     uint32_t count_in;
+    link_flow_t flow;
     uint64_t next_request_id;
     pending_t *requests; /* list, oldest first */
     pending_t *by_id;    /* id => request */
@@ -58,11 +59,15 @@ dialer_t *dialer_new(const dialer_config_t *config, const dialer_ops_t *ops, voi
     return self;
 }
 
+static size_t cost_of(size_t frame_bytes) {
+    return sizeof(pending_t) + frame_bytes;
+}
+
 static void forget(dialer_t *self, pending_t *request) {
     DL_DELETE(self->requests, request);
     HASH_DELETE(hh, self->by_id, request);
     deadline_remove(&self->deadlines, &request->deadline);
-    self->pending_bytes -= request->n;
+    self->pending_bytes -= cost_of(request->n);
 }
 
 void dialer_free(dialer_t **self_in) {
@@ -101,9 +106,19 @@ static void lose(dialer_t *self, const char *reason, int64_t now_ms) {
     self->stats.resyncs++;
 }
 
+static size_t max_unread_bytes(const dialer_t *self) {
+    size_t max = self->config->max_unread_bytes;
+    return max ? max : LINK_UNREAD_MAX_BYTES;
+}
+
 /* Sends an encoded frame as the next one of this link. */
 static bool transmit_counted(dialer_t *self, char *frame, size_t n, uint32_t deadline_ms,
                              int64_t now_ms) {
+    if (link_flow_unread(&self->flow) + n > max_unread_bytes(self)) {
+        lose(self, "the broker doesn't read", now_ms);
+        return false;
+    }
+    self->flow.sent += n;
     envelope_stamp(frame, ++self->count_out, self->epoch, deadline_ms);
     if (!self->ops->transmit(self->ctx, (str_t){frame, n})) {
         lose(self, "transmission failed", now_ms);
@@ -159,7 +174,9 @@ err_t dialer_send(dialer_t *self, const envelope_t *envelope, int64_t now_ms) {
 uint64_t dialer_request(dialer_t *self, const link_request_t *request, int64_t now_ms) {
     envelope_t envelope = *request->envelope;
     size_t n = ENVELOPE_HEAD_BYTES + envelope.room.n + envelope.user.n + envelope.body.n;
-    if (self->pending_bytes + n > self->config->max_pending_bytes)
+    const dialer_config_t *config = self->config;
+    if (self->pending_bytes + cost_of(n) > config->max_pending_bytes ||
+        (config->max_pending && dialer_pending(self) >= config->max_pending))
         return 0;
     pending_t *pending = xmalloc(sizeof(*pending) + n);
     *pending = (pending_t){
@@ -177,7 +194,7 @@ uint64_t dialer_request(dialer_t *self, const link_request_t *request, int64_t n
     DL_APPEND(self->requests, pending);
     HASH_ADD(hh, self->by_id, id, sizeof(pending->id), pending);
     deadline_add(&self->deadlines, &pending->deadline, now_ms + request->timeout_ms);
-    self->pending_bytes += n;
+    self->pending_bytes += cost_of(n);
     /* While syncing, other requests wait their turn behind the older ones. */
     if (self->state == DIALER_UP || (self->state == DIALER_SYNCING && pending->link_bound))
         transmit_request(self, pending, now_ms);
@@ -251,6 +268,7 @@ static void on_welcome(dialer_t *self, const envelope_t *envelope, int64_t now_m
     self->state = DIALER_SYNCING;
     self->epoch = welcome.incarnation;
     self->count_in = self->count_out = 0;
+    self->flow = (link_flow_t){0};
     self->received_at_ms = now_ms;
     self->heartbeat_at_ms = now_ms + LINK_HEARTBEAT_MS;
     self->hello_gap_ms = DIALER_HELLO_MS;
@@ -292,7 +310,26 @@ static bool on_reply(dialer_t *self, const envelope_t *envelope) {
     return true;
 }
 
-static void on_counted(dialer_t *self, const envelope_t *envelope, int64_t now_ms) {
+static void send_heartbeat(dialer_t *self, int64_t now_ms) {
+    proto_heartbeat_t heartbeat = {.present = UINT64_C(1) << 1, .read_bytes = self->flow.read};
+    self->heartbeat_at_ms = now_ms + LINK_HEARTBEAT_MS;
+    self->flow.read_told = self->flow.read;
+    strbuf_clear(&self->body);
+    proto_heartbeat_encode(&heartbeat, &self->body);
+    (void)!dialer_send(self, &(envelope_t){.type = MSG_HEARTBEAT, .body = strbuf_str(&self->body)},
+                       now_ms);
+}
+
+static void on_heartbeat(dialer_t *self, const envelope_t *envelope) {
+    proto_heartbeat_t heartbeat;
+    if (proto_heartbeat_decode(envelope->body, self->arena, &heartbeat) != OK)
+        self->stats.malformed++;
+    else
+        link_flow_told(&self->flow,
+                       PROTO_HAS(&heartbeat, 1) ? heartbeat.read_bytes : self->flow.sent);
+}
+
+static void on_counted(dialer_t *self, const envelope_t *envelope, size_t bytes, int64_t now_ms) {
     if (envelope->receiver != self->config->incarnation) {
         self->stats.dropped++;
         return;
@@ -305,9 +342,13 @@ static void on_counted(dialer_t *self, const envelope_t *envelope, int64_t now_m
     self->count_in++;
     self->received_at_ms = now_ms;
     self->stats.received++;
-    if (envelope->type == MSG_HEARTBEAT || on_reply(self, envelope))
+    if (link_flow_read(&self->flow, bytes))
+        send_heartbeat(self, now_ms);
+    if (envelope->type == MSG_HEARTBEAT)
+        on_heartbeat(self, envelope);
+    else if (on_reply(self, envelope))
         return;
-    if (proto_allowed(envelope->type, ROLE_BROKER, self->config->role))
+    else if (proto_allowed(envelope->type, ROLE_BROKER, self->config->role))
         self->ops->deliver(self->ctx, envelope);
 }
 
@@ -333,18 +374,10 @@ void dialer_receive(dialer_t *self, str_t frame, int64_t now_ms) {
     else if (envelope.type == MSG_RESYNC)
         lose(self, "broker asks for resync", now_ms);
     else
-        on_counted(self, &envelope, now_ms);
+        on_counted(self, &envelope, frame.n, now_ms);
 }
 
 /* ---- time ---- */
-
-static void send_heartbeat(dialer_t *self, int64_t now_ms) {
-    self->heartbeat_at_ms = now_ms + LINK_HEARTBEAT_MS;
-    strbuf_clear(&self->body);
-    proto_heartbeat_encode(&(proto_heartbeat_t){0}, &self->body);
-    (void)!dialer_send(self, &(envelope_t){.type = MSG_HEARTBEAT, .body = strbuf_str(&self->body)},
-                       now_ms);
-}
 
 void dialer_tick(dialer_t *self, int64_t now_ms) {
     check_lease(self, now_ms);
@@ -378,6 +411,20 @@ size_t dialer_pending(const dialer_t *self) {
 
 size_t dialer_pending_bytes(const dialer_t *self) {
     return self->pending_bytes;
+}
+
+size_t dialer_unread_bytes(const dialer_t *self) {
+    return link_flow_unread(&self->flow);
+}
+
+bool dialer_is_crowded(const dialer_t *self) {
+    const dialer_config_t *config = self->config;
+    return self->pending_bytes > config->max_pending_bytes / 2 ||
+           (config->max_pending && dialer_pending(self) > config->max_pending / 2);
+}
+
+bool dialer_is_behind(const dialer_t *self) {
+    return link_flow_is_behind(&self->flow);
 }
 
 const link_stats_t *dialer_stats(const dialer_t *self) {

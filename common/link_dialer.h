@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "common/link_flow.h"
 #include "proto/envelope.h"
 #include "proto/proto.h"
 
@@ -61,7 +62,9 @@ typedef struct {
     uint64_t broker_digest;
     uint16_t write_credit; /* workers */
     uint16_t read_credit;
-    size_t max_pending_bytes; /* of unanswered requests; over it, ERR_UNAVAILABLE */
+    size_t max_pending_bytes; /* of unanswered requests, with what keeping them costs */
+    size_t max_pending;       /* unanswered requests; 0: any number */
+    size_t max_unread_bytes;  /* 0: LINK_UNREAD_MAX_BYTES */
 } dialer_config_t;
 
 typedef struct dialer dialer_t;
@@ -79,7 +82,7 @@ void dialer_tick(dialer_t *self, int64_t now_ms);
 void dialer_lost(dialer_t *self, const char *reason, int64_t now_ms);
 
 /* Makes a request; it goes out now if the link is up, else when it is. Returns its id, or 0 when
- * max_pending_bytes is exceeded (the reply function isn't called then). */
+ * max_pending or max_pending_bytes is reached (the reply function isn't called then). */
 uint64_t dialer_request(dialer_t *self, const link_request_t *request, int64_t now_ms);
 /* Forgets a request: its reply function will not be called. Unknown ids are ignored. */
 void dialer_cancel(dialer_t *self, uint64_t request_id);
@@ -96,6 +99,12 @@ uint64_t
 dialer_epoch(const dialer_t *self); /* the broker's incarnation; 0 before the first WELCOME */
 size_t dialer_pending(const dialer_t *self);
 size_t dialer_pending_bytes(const dialer_t *self);
+size_t
+dialer_unread_bytes(const dialer_t *self); /* sent, and not read by the broker as far as known */
+/* More than half of the requests that may wait do: the rest is for what matters most. */
+bool dialer_is_crowded(const dialer_t *self);
+/* The broker is behind with reading: what is only a hint should be left out. */
+bool dialer_is_behind(const dialer_t *self);
 
 typedef struct {
     uint64_t sent, received, resent, timeouts;

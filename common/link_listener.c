@@ -28,6 +28,7 @@ struct link_peer {
     uint64_t incarnation;
     uint32_t count_out;
     uint32_t count_in;
+    link_flow_t flow;
     int64_t received_at_ms;
     const char *lost_reason; /* set: nothing passes any more, `down` is due at the next tick */
     void *data;
@@ -238,8 +239,26 @@ static void break_link(link_listener_t *self, link_peer_t *peer, unsigned reason
     remove_peer(self, peer, why);
 }
 
+static void send_heartbeat(link_listener_t *self, link_peer_t *peer, int64_t now_ms) {
+    proto_heartbeat_t heartbeat = {.present = UINT64_C(1) << 1, .read_bytes = peer->flow.read};
+    peer->flow.read_told = peer->flow.read;
+    strbuf_clear(&self->body);
+    proto_heartbeat_encode(&heartbeat, &self->body);
+    envelope_t envelope = {.type = MSG_HEARTBEAT, .body = strbuf_str(&self->body)};
+    (void)!link_listener_send(self, peer, &envelope, now_ms);
+}
+
+static void on_heartbeat(link_listener_t *self, link_peer_t *peer, const envelope_t *envelope) {
+    proto_heartbeat_t heartbeat;
+    if (proto_heartbeat_decode(envelope->body, self->arena, &heartbeat) != OK)
+        self->stats.malformed++;
+    else
+        link_flow_told(&peer->flow,
+                       PROTO_HAS(&heartbeat, 1) ? heartbeat.read_bytes : peer->flow.sent);
+}
+
 static void on_counted(link_listener_t *self, link_peer_t *peer, const envelope_t *envelope,
-                       int64_t now_ms) {
+                       size_t bytes, int64_t now_ms) {
     str_t routing_id = {peer->routing.bytes, peer->routing.n};
     if (envelope->receiver != self->config->incarnation) {
         break_link(self, peer, RESYNC_INCARNATION, "meant another life of this broker");
@@ -256,9 +275,11 @@ static void on_counted(link_listener_t *self, link_peer_t *peer, const envelope_
     peer->count_in++;
     peer->received_at_ms = now_ms;
     self->stats.received++;
+    if (link_flow_read(&peer->flow, bytes))
+        send_heartbeat(self, peer, now_ms);
     if (envelope->type == MSG_HEARTBEAT)
-        return;
-    if (envelope->type == MSG_GOODBYE)
+        on_heartbeat(self, peer, envelope);
+    else if (envelope->type == MSG_GOODBYE)
         remove_peer(self, peer, "said goodbye");
     else if (proto_allowed(envelope->type, peer->role, ROLE_BROKER))
         self->ops->deliver(self->ctx, peer, envelope);
@@ -280,7 +301,7 @@ void link_listener_receive(link_listener_t *self, str_t routing_id, str_t frame,
     }
     link_peer_t *peer = find_by_routing(self, routing_id);
     if (peer && !peer->lost_reason) {
-        on_counted(self, peer, &envelope, now_ms);
+        on_counted(self, peer, &envelope, frame.n, now_ms);
         return;
     }
     self->stats.dropped++;
@@ -294,6 +315,12 @@ err_t link_listener_send(link_listener_t *self, link_peer_t *peer, const envelop
         return ERR_UNAVAILABLE;
     strbuf_clear(&self->scratch);
     envelope_encode(envelope, &self->scratch);
+    size_t max = self->config->max_unread_bytes;
+    if (link_flow_unread(&peer->flow) + self->scratch.n > (max ? max : LINK_UNREAD_MAX_BYTES)) {
+        peer->lost_reason = "it doesn't read";
+        return ERR_UNAVAILABLE;
+    }
+    peer->flow.sent += self->scratch.n;
     envelope_stamp(self->scratch.p, ++peer->count_out, peer->incarnation, envelope->deadline_ms);
     str_t routing_id = {peer->routing.bytes, peer->routing.n};
     if (!self->ops->transmit(self->ctx, routing_id, strbuf_str(&self->scratch))) {
@@ -312,18 +339,14 @@ void link_listener_probe(link_listener_t *self, int64_t now_ms) {
 
 void link_listener_tick(link_listener_t *self, int64_t now_ms) {
     bool heartbeat = now_ms >= self->heartbeat_at_ms;
-    if (heartbeat) {
+    if (heartbeat)
         self->heartbeat_at_ms = now_ms + LINK_HEARTBEAT_MS;
-        strbuf_clear(&self->body);
-        proto_heartbeat_encode(&(proto_heartbeat_t){0}, &self->body);
-    }
     link_peer_t *peer = NULL, *next = NULL;
     HASH_ITER(hh, self->by_routing, peer, next) {
-        envelope_t beat = {.type = MSG_HEARTBEAT, .body = strbuf_str(&self->body)};
         if (!peer->lost_reason && now_ms - peer->received_at_ms > LINK_LEASE_MS)
             peer->lost_reason = "lease ended";
         else if (heartbeat)
-            (void)!link_listener_send(self, peer, &beat, now_ms);
+            send_heartbeat(self, peer, now_ms);
         if (peer->lost_reason)
             remove_peer(self, peer, peer->lost_reason);
     }
@@ -351,6 +374,10 @@ uint16_t link_peer_read_credit(const link_peer_t *peer) {
     return peer->read_credit;
 }
 
+bool link_peer_is_behind(const link_peer_t *peer) {
+    return link_flow_is_behind(&peer->flow);
+}
+
 void link_peer_set_data(link_peer_t *peer, void *data) {
     peer->data = data;
 }
@@ -361,6 +388,16 @@ void *link_peer_data(const link_peer_t *peer) {
 
 size_t link_listener_peers(const link_listener_t *self) {
     return HASH_COUNT(self->by_routing);
+}
+
+size_t link_listener_unread_bytes(const link_listener_t *self, role_t role) {
+    size_t most = 0;
+    for (const link_peer_t *peer = self->by_routing; peer; peer = peer->hh.next) {
+        size_t unread = link_flow_unread(&peer->flow);
+        if (peer->role == role && unread > most)
+            most = unread;
+    }
+    return most;
 }
 
 const link_stats_t *link_listener_stats(const link_listener_t *self) {

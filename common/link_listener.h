@@ -37,6 +37,7 @@ typedef struct {
     const char *name;
     uint64_t incarnation; /* the broker's epoch, not 0 */
     uint64_t broker_digest;
+    size_t max_unread_bytes; /* of each peer; 0: LINK_UNREAD_MAX_BYTES */
 } link_listener_config_t;
 
 typedef struct link_listener link_listener_t;
@@ -66,9 +67,13 @@ const char *link_peer_name(const link_peer_t *peer);
 uint64_t link_peer_incarnation(const link_peer_t *peer);
 uint16_t link_peer_write_credit(const link_peer_t *peer);
 uint16_t link_peer_read_credit(const link_peer_t *peer);
+/* It is behind with reading: what is only a hint should be left out. */
+bool link_peer_is_behind(const link_peer_t *peer);
 /* The service's own pointer, NULL at first. */
 void link_peer_set_data(link_peer_t *peer, void *data);
 void *link_peer_data(const link_peer_t *peer);
 
 size_t link_listener_peers(const link_listener_t *self);
+/* Sent to the peer of this role that is furthest behind, and not read by it as far as known. */
+size_t link_listener_unread_bytes(const link_listener_t *self, role_t role);
 const link_stats_t *link_listener_stats(const link_listener_t *self);

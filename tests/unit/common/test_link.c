@@ -493,6 +493,76 @@ static void test_peers_are_bounded(void **state) {
     assert_int_equal(world->refused, 5);
 }
 
+/* ---- a side that doesn't read ---- */
+
+static envelope_t large(size_t bytes) {
+    static char body[LINK_TELL_BYTES];
+    return (envelope_t){.type = MSG_EXPEL, .body = {body, bytes}};
+}
+
+static void test_a_broker_that_does_not_read_loses_its_link(void **state) {
+    world_t *world = *state;
+    dialer_config_t config = dialer_config;
+    config.max_unread_bytes = 10000;
+    dialer_free(&world->dialer);
+    world->dialer = dialer_new(&config, &dialer_ops, world);
+    run(world, 200);
+    envelope_t envelope = large(4000);
+    assert_int_equal(dialer_send(world->dialer, &envelope, world->now_ms), OK);
+    assert_int_equal(dialer_send(world->dialer, &envelope, world->now_ms), OK);
+    assert_in_range(dialer_unread_bytes(world->dialer), 8000, 10000);
+    assert_int_not_equal(dialer_send(world->dialer, &envelope, world->now_ms), OK);
+    assert_int_equal(dialer_state(world->dialer), DIALER_HELLO);
+    run(world, 200); /* it begins anew, with nothing unread */
+    assert_int_equal(world->dialer_ups, 2);
+    assert_int_equal(world->dialer_downs, 1);
+    run(world, 2000);
+    assert_in_range(dialer_unread_bytes(world->dialer), 0, 200);
+}
+
+static void test_a_peer_that_does_not_read_loses_its_link(void **state) {
+    world_t *world = *state;
+    link_listener_config_t config = listener_config;
+    config.max_unread_bytes = 10000;
+    link_listener_free(&world->listener);
+    world->listener = link_listener_new(&config, &listener_ops, world);
+    run(world, 200);
+    for (int i = 0; i < 10; i++) { /* it reads: the bound is never reached */
+        envelope_t envelope = large(4000);
+        assert_int_equal(link_listener_send(world->listener, world->peer, &envelope, world->now_ms),
+                         OK);
+        run(world, 1500);
+    }
+    assert_int_equal(world->delivered, 10);
+    run(world, 1500);
+    envelope_t envelope = large(9000);
+    assert_int_equal(link_listener_send(world->listener, world->peer, &envelope, world->now_ms),
+                     OK);
+    assert_in_range(link_listener_unread_bytes(world->listener, ROLE_GATEWAY), 9000, 10000);
+    assert_int_equal(link_listener_unread_bytes(world->listener, ROLE_REST), 0);
+    assert_int_not_equal(link_listener_send(world->listener, world->peer, &envelope, world->now_ms),
+                         OK);
+    run(world, 1500);
+    assert_int_equal(world->listener_downs, 1);
+    assert_non_null(world->peer);
+}
+
+static void test_each_side_knows_how_far_the_other_has_read(void **state) {
+    world_t *world = *state;
+    run(world, 200);
+    envelope_t envelope = large(LINK_TELL_BYTES);
+    for (size_t bytes = 0; bytes <= LINK_BEHIND_BYTES; bytes += LINK_TELL_BYTES) {
+        assert_int_equal(dialer_send(world->dialer, &envelope, world->now_ms), OK);
+        assert_int_equal(link_listener_send(world->listener, world->peer, &envelope, world->now_ms),
+                         OK);
+    }
+    assert_true(link_peer_is_behind(world->peer));
+    assert_true(dialer_is_behind(world->dialer));
+    settle(world); /* told at once, without waiting for a heartbeat */
+    assert_false(link_peer_is_behind(world->peer));
+    assert_false(dialer_is_behind(world->dialer));
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -512,6 +582,9 @@ int main(void) {
         TEST(test_another_broker_list_is_refused),
         TEST(test_strangers),
         TEST(test_peers_are_bounded),
+        TEST(test_a_broker_that_does_not_read_loses_its_link),
+        TEST(test_a_peer_that_does_not_read_loses_its_link),
+        TEST(test_each_side_knows_how_far_the_other_has_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
