@@ -46,8 +46,15 @@ static void envelope_refused(void *ctx, void *link, const envelope_t *envelope, 
                 log_u64("session", envelope->session), log_text("reason", what));
 }
 
-static const broker_core_ops_t core_ops = {
-    .send = send_envelope, .job_ended = job_ended, .refused = envelope_refused};
+static bool is_behind(void *ctx, void *link) {
+    (void)ctx;
+    return link_peer_is_behind(link);
+}
+
+static const broker_core_ops_t core_ops = {.send = send_envelope,
+                                           .job_ended = job_ended,
+                                           .refused = envelope_refused,
+                                           .is_behind = is_behind};
 
 /* ---- links ---- */
 
@@ -167,8 +174,11 @@ static size_t dependencies(void *ctx, health_dependency_t *out) {
 
 static void write_metrics(void *ctx, strbuf_t *text_out) {
     broker_t *self = ctx;
-    broker_metrics_collect(self->metrics, self->core,
-                           link_listener_stats(bus_server_listener(self->bus)));
+    const link_listener_t *listener = bus_server_listener(self->bus);
+    broker_bus_figures_t bus = {.stats = *link_listener_stats(listener)};
+    for (size_t i = 0; i < PEER_ROLES; i++)
+        bus.unread_bytes[i] = link_listener_unread_bytes(listener, peers_roles[i]);
+    broker_metrics_collect(self->metrics, self->core, &bus);
     metrics_write(self->metrics, text_out);
 }
 

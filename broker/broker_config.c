@@ -41,6 +41,8 @@ static const config_option_t options[] = {
           "Requests of one group that wait for its member list."),
     COUNT(max_group_waiting_bytes, "GROUP_WAITING_BYTES_MAX", UINT64_MAX, "16777216",
           "Memory for all requests that wait for member lists."),
+    COUNT(max_held_bytes, "REJOIN_HELD_BYTES_MAX", UINT64_MAX, "67108864",
+          "Memory for messages that wait for gateways whose members are being checked again."),
     MILLISECONDS(group_load_timeout_ms, "GROUP_LOAD_TIMEOUT_MS", HOUR_MS, "3000",
                  "How long requests wait for a group's member list."),
     COUNT(max_write_jobs, "WRITE_JOBS_MAX", MANY, "20000", "Write jobs, queued and in flight."),
@@ -113,5 +115,6 @@ broker_core_config_t broker_config_core(const broker_config_t *config, uint64_t 
                  .max_deadline_ms = config->job_deadline_ms},
         .group_load_timeout_ms = (uint32_t)config->group_load_timeout_ms,
         .retry_after_ms = (uint32_t)config->retry_after_ms,
+        .max_held_bytes = config->max_held_bytes,
     };
 }

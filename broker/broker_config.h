@@ -19,6 +19,7 @@ typedef struct {
     uint64_t max_group_cache_bytes;
     uint64_t max_group_waiting;
     uint64_t max_group_waiting_bytes;
+    uint64_t max_held_bytes;
     int64_t group_load_timeout_ms;
     uint64_t max_write_jobs;
     uint64_t max_write_job_bytes;

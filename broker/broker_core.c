@@ -1,5 +1,7 @@
 #include "broker/broker_internal.h"
 
+enum { PRESENCE_PAY_BATCH = 10000 }; /* each tick: some 200,000 a second */
+
 /* ---- sending ---- */
 
 void core_send(broker_core_t *self, peer_t *peer, const envelope_t *envelope) {
@@ -7,8 +9,24 @@ void core_send(broker_core_t *self, peer_t *peer, const envelope_t *envelope) {
         self->ops->send(self->ctx, peer->link, envelope);
 }
 
-static void send_to_peer(void *ctx, peer_t *peer, const envelope_t *envelope) {
+static bool send_to_peer(void *ctx, peer_t *peer, const envelope_t *envelope) {
     core_send(ctx, peer, envelope);
+    return true;
+}
+
+static bool send_hint(void *ctx, peer_t *peer, const envelope_t *envelope) {
+    broker_core_t *self = ctx;
+    if (!peer->is_down && self->ops->is_behind(self->ctx, peer->link)) {
+        self->stats.hints_shed++;
+        return false;
+    }
+    return send_to_peer(self, peer, envelope);
+}
+
+bool core_sheds_hints(const broker_core_t *self) {
+    const job_class_limits_t *limits = &self->config.jobs.classes[JOB_WRITE];
+    job_class_gauges_t gauges = jobs_gauges(self->jobs, JOB_WRITE);
+    return gauges.jobs > limits->max_jobs / 2 || gauges.bytes > limits->max_bytes / 2;
 }
 
 static envelope_t answer_head(const envelope_t *request, uint16_t type) {
@@ -39,11 +57,8 @@ void core_answer_done(broker_core_t *self, peer_t *peer, const envelope_t *reque
     core_answer(self, peer, request, MSG_DONE, strbuf_str(&self->body));
 }
 
-void core_answer_error(broker_core_t *self, peer_t *peer, const envelope_t *request, code_t code,
-                       const char *message) {
-    self->stats.rights_refused += code == CODE_FORBIDDEN;
-    self->stats.invalid += code == CODE_INVALID_PAYLOAD;
-    self->stats.unavailable += code == CODE_UNAVAILABLE;
+static void answer_error(broker_core_t *self, peer_t *peer, const envelope_t *request, code_t code,
+                         const char *message) {
     if (!peer || request->request_id == 0)
         return;
     proto_error_t error = {
@@ -56,6 +71,27 @@ void core_answer_error(broker_core_t *self, peer_t *peer, const envelope_t *requ
     answer.code = (uint16_t)code;
     answer.body = strbuf_str(&self->body);
     core_send(self, peer, &answer);
+}
+
+void core_answer_error(broker_core_t *self, peer_t *peer, const envelope_t *request, code_t code,
+                       const char *message) {
+    ASSERT(code != CODE_UNAVAILABLE);
+    self->stats.rights_refused += code == CODE_FORBIDDEN;
+    self->stats.invalid += code == CODE_INVALID_PAYLOAD;
+    answer_error(self, peer, request, code, message);
+}
+
+void core_answer_busy(broker_core_t *self, peer_t *peer, const envelope_t *request,
+                      broker_busy_t reason) {
+    static const char *const messages[BUSY_REASONS] = {
+        [BUSY_DEADLINE] = "took too long, try again",
+        [BUSY_MEMBERS] = "the members are not known, try again",
+        [BUSY_ROOMS] = "too many conversations are open, try again",
+        [BUSY_WATCHES] = "too many users are watched, try again",
+    };
+    self->stats.unavailable[reason]++;
+    answer_error(self, peer, request, CODE_UNAVAILABLE,
+                 messages[reason] ? messages[reason] : "busy, try again");
 }
 
 void core_refuse(broker_core_t *self, peer_t *peer, const envelope_t *request, const char *what) {
@@ -87,7 +123,10 @@ void core_typing_event(broker_core_t *self, const room_t *room, str_t user,
                         .room = room_name(room),
                         .user = user,
                         .body = strbuf_str(&self->body)};
-    core_fanout(self, room, &event, cause);
+    self->stats.fanouts++;
+    /* The end of an indicator is always told: whoever shows it waits for that. */
+    self->stats.fanout_envelopes +=
+        fanout_room(on ? &self->hint_sink : &self->sink, room, &event, cause);
 }
 
 void core_end_typing(broker_core_t *self, typing_entry_t *entry) {
@@ -133,6 +172,7 @@ broker_core_t *broker_core_new(const broker_core_config_t *config, const broker_
     self->rights = rights_new(&config->rights, &rights_ops, self);
     self->jobs = jobs_new(&config->jobs, &jobs_ops, self);
     self->sink = (fanout_sink_t){.send = send_to_peer, .ctx = self};
+    self->hint_sink = (fanout_sink_t){.send = send_hint, .ctx = self};
     self->arena = proto_arena_new();
     presence_on_change(self->presence, core_presence_changed, self);
     return self;
@@ -250,6 +290,8 @@ void broker_core_tick(broker_core_t *self, int64_t now_ms, int64_t unix_ms) {
     while ((typing = typing_expired(self->typing, now_ms)))
         core_end_typing(self, typing);
     presence_tick(self->presence, now_ms);
+    if (!core_sheds_hints(self))
+        presence_pay(self->presence, PRESENCE_PAY_BATCH);
     jobs_tick(self->jobs, now_ms);
     core_store_last_seen(self, now_ms);
 }
@@ -286,4 +328,8 @@ const jobs_t *broker_core_jobs(const broker_core_t *self) {
 
 const users_t *broker_core_users(const broker_core_t *self) {
     return self->users;
+}
+
+size_t broker_core_held_bytes(const broker_core_t *self) {
+    return self->held_bytes;
 }

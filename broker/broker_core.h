@@ -29,7 +29,28 @@ typedef struct {
     void (*job_ended)(void *ctx, job_class_t class, job_outcome_t outcome, int64_t took_ms);
     /* A peer's envelope was not acceptable, for the log; `what` is static text. */
     void (*refused)(void *ctx, void *link, const envelope_t *envelope, const char *what);
+    /* The peer is behind with reading: it gets no hints. */
+    bool (*is_behind)(void *ctx, void *link);
 } broker_core_ops_t;
+
+/* Why the broker answers `unavailable`: the bound that was reached, or the time that was over. */
+#define BROKER_BUSY_REASONS(X)                                                                     \
+    X(WRITE_JOBS, "write_jobs") /* in the order of job_class_t */                                  \
+    X(READ_JOBS, "read_jobs")                                                                      \
+    X(AUTH_JOBS, "auth_jobs")                                                                      \
+    X(DEADLINE, "deadline")           /* no worker has answered in time */                         \
+    X(GROUP_WAITING, "group_waiting") /* requests that wait for member lists */                    \
+    X(MEMBERS, "members_unknown")     /* a member list could not be loaded */                      \
+    X(ROOMS, "rooms")                 /* rooms, or memberships of one gateway */                   \
+    X(WATCHES, "watches")             /* users that one gateway watches */                         \
+    X(TYPING, "typing")               /* indicators */                                             \
+    X(HINT, "hint")                   /* typing, while writes queue up */
+typedef enum {
+#define X(NAME, name) BUSY_##NAME,
+    BROKER_BUSY_REASONS(X)
+#undef X
+        BUSY_REASONS
+} broker_busy_t;
 
 typedef struct {
     uint64_t epoch; /* the broker's incarnation */
@@ -40,17 +61,19 @@ typedef struct {
     jobs_limits_t jobs;
     uint32_t group_load_timeout_ms;
     uint32_t retry_after_ms; /* said with `unavailable` */
+    size_t max_held_bytes;   /* of messages kept for rejoins that wait */
 } broker_core_config_t;
 
 typedef struct {
-    uint64_t fanouts;          /* events fanned out */
-    uint64_t fanout_envelopes; /* … and envelopes sent for them, one a gateway */
-    uint64_t rights_refused;   /* requests answered forbidden */
-    uint64_t invalid;          /* requests answered invalid_payload */
-    uint64_t unavailable;      /* requests answered unavailable */
-    uint64_t facts;            /* facts confirmed to workers */
-    uint64_t rejoins_refused;  /* sessions that may no longer be in a room */
-    uint64_t last_seen_lost;   /* batches of times last seen that were not stored */
+    uint64_t fanouts;                   /* events fanned out */
+    uint64_t fanout_envelopes;          /* … and envelopes sent for them, one a gateway */
+    uint64_t rights_refused;            /* requests answered forbidden */
+    uint64_t invalid;                   /* requests answered invalid_payload */
+    uint64_t unavailable[BUSY_REASONS]; /* requests answered unavailable */
+    uint64_t hints_shed;                /* envelopes about typing that were left out */
+    uint64_t facts;                     /* facts confirmed to workers */
+    uint64_t rejoins_refused;           /* sessions that may no longer be in a room */
+    uint64_t last_seen_lost;            /* batches of times last seen that were not stored */
 } broker_core_stats_t;
 
 typedef struct {
@@ -87,3 +110,4 @@ const presence_t *broker_core_presence(const broker_core_t *self);
 const rights_t *broker_core_rights(const broker_core_t *self);
 const jobs_t *broker_core_jobs(const broker_core_t *self);
 const users_t *broker_core_users(const broker_core_t *self);
+size_t broker_core_held_bytes(const broker_core_t *self); /* bounded by max_held_bytes */

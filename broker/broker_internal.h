@@ -17,10 +17,12 @@ struct broker_core {
     rights_t *rights;
     jobs_t *jobs;
     fanout_sink_t sink;
-    proto_arena_t *arena;   /* of the message being handled */
-    strbuf_t body;          /* of the envelope being sent */
-    uint64_t last_seen_job; /* the LAST_SEEN under way, 0 for none */
+    fanout_sink_t hint_sink; /* leaves out who is behind */
+    proto_arena_t *arena;    /* of the message being handled */
+    strbuf_t body;           /* of the envelope being sent */
+    uint64_t last_seen_job;  /* the LAST_SEEN under way, 0 for none */
     int64_t last_seen_due_ms;
+    size_t held_bytes; /* of rejoin_hold_t.newest */
     broker_core_stats_t stats;
 };
 
@@ -35,6 +37,11 @@ void core_answer_done(broker_core_t *self, peer_t *peer, const envelope_t *reque
 /* Answers with ERROR and counts it. `message` is static text that clients see. */
 void core_answer_error(broker_core_t *self, peer_t *peer, const envelope_t *request, code_t code,
                        const char *message);
+/* The same with `unavailable` and a time to try again. */
+void core_answer_busy(broker_core_t *self, peer_t *peer, const envelope_t *request,
+                      broker_busy_t reason);
+/* Writes fill more than half of their queue: hints are left out, so that messages have the rest. */
+bool core_sheds_hints(const broker_core_t *self);
 /* The peer sent what makes no sense: answers invalid_payload and reports it for the log. */
 void core_refuse(broker_core_t *self, peer_t *peer, const envelope_t *request, const char *what);
 /* Whether all of them are spelled as user ids are. */
@@ -67,7 +74,7 @@ void core_on_rejoin(broker_core_t *self, peer_t *peer, const envelope_t *envelop
 void core_rejoin_decided(broker_core_t *self, peer_t *peer, const envelope_t *request,
                          rights_decision_t decision);
 /* Keeps a message that is fanned out for the gateways whose rejoin of the room still waits. */
-void core_hold_message(room_t *room, const envelope_t *new_message);
+void core_hold_message(broker_core_t *self, room_t *room, const envelope_t *new_message);
 /* A session has left the room: a rejoin that waits must not put it back. */
 void core_hold_leave(room_t *room, const peer_t *peer, uint64_t session);
 
@@ -87,6 +94,6 @@ void core_job_expired(void *ctx, const job_t *job, int64_t now_ms);
 void core_on_watch(broker_core_t *self, peer_t *peer, const envelope_t *envelope, int64_t now_ms);
 void core_on_unwatch(broker_core_t *self, peer_t *peer, const envelope_t *envelope);
 /* presence_changed_fn */
-void core_presence_changed(void *ctx, peer_t *watcher, const user_t *user, presence_state_t state);
+bool core_presence_changed(void *ctx, peer_t *watcher, const user_t *user, presence_state_t state);
 /* Gives a batch of times last seen to a worker, at most one batch a second and one at a time. */
 void core_store_last_seen(broker_core_t *self, int64_t now_ms);

@@ -17,6 +17,12 @@ static const char *const refusal_values[] = {
     [REFUSAL_UNAVAILABLE] = "unavailable",
     NULL,
 };
+static const char *const busy_values[] = {
+#define X(NAME, name) [BUSY_##NAME] = (name),
+    BROKER_BUSY_REASONS(X)
+#undef X
+        NULL,
+};
 static const char *const direction_values[] = {"sent", "received", NULL};
 static const char *const bus_refused_values[] = {
     [BUS_REFUSED_FRAME] = "frame", [BUS_REFUSED_ENVELOPE] = "envelope", NULL};
@@ -64,11 +70,19 @@ static const metrics_def_t defs[METRIC_COUNT] = {
                                  "parley_broker_requests_refused_total",
                                  "Requests that the broker itself answered with an error.",
                                  {{"code", refusal_values}}},
+    [METRIC_UNAVAILABLE] = {METRICS_COUNTER,
+                            "parley_broker_unavailable_total",
+                            "Requests answered unavailable, by the bound that was reached.",
+                            {{"reason", busy_values}}},
+    [METRIC_HINTS_SHED] = {METRICS_COUNTER, "parley_broker_hints_shed_total",
+                           "Typing events left out for gateways that are behind with reading."},
     [METRIC_REJOINS_REFUSED] = {METRICS_COUNTER, "parley_broker_rejoins_refused_total",
                                 "Sockets that were no longer allowed in a room after a resync."},
     [METRIC_USERS_ONLINE] = {METRICS_GAUGE, "parley_broker_users_online", "Users with a socket."},
     [METRIC_WATCHES] = {METRICS_GAUGE, "parley_broker_presence_watches",
                         "Users whose presence gateways watch."},
+    [METRIC_PRESENCE_OWED] = {METRICS_GAUGE, "parley_broker_presence_owed",
+                              "Changes of presence held back while there is too much to do."},
     [METRIC_TYPING] = {METRICS_GAUGE, "parley_broker_typing", "Typing indicators."},
     [METRIC_GROUPS] = {METRICS_GAUGE, "parley_broker_groups", "Groups cached or being loaded."},
     [METRIC_GROUP_CACHE_BYTES] = {METRICS_GAUGE, "parley_broker_group_cache_bytes",
@@ -77,6 +91,8 @@ static const metrics_def_t defs[METRIC_COUNT] = {
                               "Requests that wait for a member list."},
     [METRIC_GROUP_WAITING_BYTES] = {METRICS_GAUGE, "parley_broker_group_waiting_bytes",
                                     "Memory that they take."},
+    [METRIC_REJOIN_HELD_BYTES] = {METRICS_GAUGE, "parley_broker_rejoin_held_bytes",
+                                  "Memory of messages that wait for members to be checked again."},
     [METRIC_LAST_SEEN_WAITING] = {METRICS_GAUGE, "parley_broker_last_seen_waiting",
                                   "Users whose time last seen waits to be stored."},
     [METRIC_LAST_SEEN_LOST] = {METRICS_COUNTER, "parley_broker_last_seen_lost_total",
@@ -85,6 +101,11 @@ static const metrics_def_t defs[METRIC_COUNT] = {
                               "parley_broker_bus_envelopes_total",
                               "Envelopes on all links.",
                               {{"direction", direction_values}}},
+    [METRIC_BUS_UNREAD_BYTES] = {METRICS_GAUGE,
+                                 "parley_broker_bus_unread_bytes",
+                                 "Sent to the peer of this role that is furthest behind with "
+                                 "reading, and not read.",
+                                 {{"role", peers_role_names}}},
     [METRIC_BUS_RESYNCS] = {METRICS_COUNTER, "parley_broker_bus_resyncs_total",
                             "Times a link was lost."},
     [METRIC_BUS_DROPPED] = {METRICS_COUNTER, "parley_broker_bus_dropped_total",
@@ -128,18 +149,27 @@ static void collect_stats(metrics_t *self, const broker_core_stats_t *stats) {
     set(self, METRIC_FACTS, 0, stats->facts);
     set(self, METRIC_REQUESTS_REFUSED, REFUSAL_FORBIDDEN, stats->rights_refused);
     set(self, METRIC_REQUESTS_REFUSED, REFUSAL_INVALID, stats->invalid);
-    set(self, METRIC_REQUESTS_REFUSED, REFUSAL_UNAVAILABLE, stats->unavailable);
+    uint64_t unavailable = 0;
+    for (size_t i = 0; i < BUSY_REASONS; i++) {
+        unavailable += stats->unavailable[i];
+        set(self, METRIC_UNAVAILABLE, i, stats->unavailable[i]);
+    }
+    set(self, METRIC_REQUESTS_REFUSED, REFUSAL_UNAVAILABLE, unavailable);
+    set(self, METRIC_HINTS_SHED, 0, stats->hints_shed);
     set(self, METRIC_REJOINS_REFUSED, 0, stats->rejoins_refused);
 }
 
-static void collect_bus(metrics_t *self, const link_stats_t *bus) {
-    set(self, METRIC_BUS_ENVELOPES, 0, bus->sent);
-    set(self, METRIC_BUS_ENVELOPES, 1, bus->received);
-    set(self, METRIC_BUS_RESYNCS, 0, bus->resyncs);
-    set(self, METRIC_BUS_DROPPED, 0, bus->dropped);
+static void collect_bus(metrics_t *self, const broker_bus_figures_t *bus) {
+    set(self, METRIC_BUS_ENVELOPES, 0, bus->stats.sent);
+    set(self, METRIC_BUS_ENVELOPES, 1, bus->stats.received);
+    set(self, METRIC_BUS_RESYNCS, 0, bus->stats.resyncs);
+    set(self, METRIC_BUS_DROPPED, 0, bus->stats.dropped);
+    for (size_t i = 0; i < PEER_ROLES; i++)
+        set(self, METRIC_BUS_UNREAD_BYTES, i, bus->unread_bytes[i]);
 }
 
-void broker_metrics_collect(metrics_t *self, const broker_core_t *core, const link_stats_t *bus) {
+void broker_metrics_collect(metrics_t *self, const broker_core_t *core,
+                            const broker_bus_figures_t *bus) {
     const rights_t *rights = broker_core_rights(core);
     const presence_t *presence = broker_core_presence(core);
     for (size_t i = 0; i < PEER_ROLES; i++)
@@ -148,6 +178,8 @@ void broker_metrics_collect(metrics_t *self, const broker_core_t *core, const li
     set(self, METRIC_MEMBERSHIPS, 0, rooms_memberships(broker_core_rooms(core)));
     set(self, METRIC_USERS_ONLINE, 0, presence_online(presence));
     set(self, METRIC_WATCHES, 0, presence_watches(presence));
+    set(self, METRIC_PRESENCE_OWED, 0, presence_owed(presence));
+    set(self, METRIC_REJOIN_HELD_BYTES, 0, broker_core_held_bytes(core));
     set(self, METRIC_LAST_SEEN_WAITING, 0, presence_unwritten(presence));
     set(self, METRIC_LAST_SEEN_LOST, 0,
         presence_dropped(presence) + broker_core_stats(core)->last_seen_lost);

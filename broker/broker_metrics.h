@@ -20,17 +20,22 @@ typedef enum {
     METRIC_FANOUT_ENVELOPES,
     METRIC_FACTS,
     METRIC_REQUESTS_REFUSED, /* by broker_refusal_t */
+    METRIC_UNAVAILABLE,      /* by broker_busy_t */
+    METRIC_HINTS_SHED,
     METRIC_REJOINS_REFUSED,
     METRIC_USERS_ONLINE,
     METRIC_WATCHES,
+    METRIC_PRESENCE_OWED,
     METRIC_TYPING,
     METRIC_GROUPS,
     METRIC_GROUP_CACHE_BYTES,
     METRIC_GROUP_WAITING,
     METRIC_GROUP_WAITING_BYTES,
+    METRIC_REJOIN_HELD_BYTES,
     METRIC_LAST_SEEN_WAITING,
     METRIC_LAST_SEEN_LOST,
-    METRIC_BUS_ENVELOPES, /* 0 sent, 1 received */
+    METRIC_BUS_ENVELOPES,    /* 0 sent, 1 received */
+    METRIC_BUS_UNREAD_BYTES, /* by role, in the order of peers_role_names */
     METRIC_BUS_RESYNCS,
     METRIC_BUS_DROPPED,
     METRIC_BUS_REFUSED, /* 0 frames, 1 envelopes */
@@ -45,5 +50,12 @@ typedef enum { BUS_REFUSED_FRAME, BUS_REFUSED_ENVELOPE } broker_bus_refused_t;
 /* The caller frees it. */
 metrics_t *broker_metrics_new(const broker_core_config_t *config);
 
+/* What the bus knows; by role in the order of peers_role_names. */
+typedef struct {
+    link_stats_t stats;
+    size_t unread_bytes[PEER_ROLES];
+} broker_bus_figures_t;
+
 /* Brings every gauge and every count that is kept elsewhere up to date. */
-void broker_metrics_collect(metrics_t *self, const broker_core_t *core, const link_stats_t *bus);
+void broker_metrics_collect(metrics_t *self, const broker_core_t *core,
+                            const broker_bus_figures_t *bus);

@@ -9,8 +9,7 @@ size_t fanout_room(const fanout_sink_t *sink, const room_t *room, const envelope
     const room_gateway_t *gateway = NULL;
     DL_FOREACH(room->gateways, gateway) {
         copy.session = cause && cause->peer == gateway->peer ? cause->session : 0;
-        sink->send(sink->ctx, gateway->peer, &copy);
-        sent++;
+        sent += sink->send(sink->ctx, gateway->peer, &copy);
     }
     return sent;
 }

@@ -5,7 +5,8 @@
 
 /* Where envelopes go. */
 typedef struct {
-    void (*send)(void *ctx, peer_t *peer, const envelope_t *envelope);
+    /* False: it was left out. */
+    bool (*send)(void *ctx, peer_t *peer, const envelope_t *envelope);
     void *ctx;
 } fanout_sink_t;
 
@@ -17,6 +18,6 @@ typedef struct {
 } fanout_cause_t;
 
 /* Sends `envelope` to each gateway with members in the room, its session set from `cause` (NULL:
- * none). Returns the number of envelopes. */
+ * none). Returns the number of envelopes sent. */
 size_t fanout_room(const fanout_sink_t *sink, const room_t *room, const envelope_t *envelope,
                    const fanout_cause_t *cause);

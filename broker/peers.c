@@ -4,7 +4,7 @@
 
 const char *const peers_role_names[] = {"gateway", "rest", "persist-worker", "auth-worker", NULL};
 
-static const role_t roles[PEER_ROLES] = {ROLE_GATEWAY, ROLE_REST, ROLE_PERSIST, ROLE_AUTH};
+const role_t peers_roles[PEER_ROLES] = {ROLE_GATEWAY, ROLE_REST, ROLE_PERSIST, ROLE_AUTH};
 
 struct peers {
     peer_t *all;
@@ -45,7 +45,7 @@ size_t peers_count(const peers_t *self, size_t role_index) {
     size_t count = 0;
     const peer_t *peer = NULL;
     DL_FOREACH(self->all, peer) {
-        count += peer->role == roles[role_index];
+        count += peer->role == peers_roles[role_index];
     }
     return count;
 }

@@ -24,6 +24,7 @@ struct peer {
 /* The roles in the order of peers_count(), NULL at the end: label values for metrics. */
 extern const char *const peers_role_names[];
 enum { PEER_ROLES = 4 };
+extern const role_t peers_roles[PEER_ROLES];
 
 typedef struct peers peers_t;
 

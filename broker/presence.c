@@ -33,6 +33,8 @@ struct presence {
     size_t unwritten_count;
     size_t online;
     size_t watches;
+    watch_t *owed; /* the longest owed first */
+    size_t owed_count;
     size_t records;
     uint64_t dropped;
 };
@@ -82,13 +84,35 @@ static void collect(presence_t *self, user_presence_t *record) {
     users_release(self->users, user);
 }
 
+/* ---- telling ---- */
+
+static void set_owed(presence_t *self, watch_t *watch, bool is_owed) {
+    if (watch->is_owed)
+        DL_DELETE2(self->owed, watch, owed_prev, owed_next);
+    self->owed_count += (size_t)is_owed - (size_t)watch->is_owed;
+    watch->is_owed = is_owed;
+    if (is_owed)
+        DL_APPEND2(self->owed, watch, owed_prev, owed_next);
+}
+
+static void tell(presence_t *self, watch_t *watch) {
+    const user_presence_t *record = watch->presence;
+    set_owed(self, watch, !self->changed(self->ctx, watch->peer, record->user, state_of(record)));
+}
+
 static void tell_watchers(presence_t *self, const user_presence_t *record) {
-    presence_state_t state = state_of(record);
-    const watch_t *watch = NULL;
+    watch_t *watch = NULL;
     DL_FOREACH(record->watches, watch) {
-        self->changed(self->ctx, watch->peer, record->user, state);
+        tell(self, watch);
     }
 }
+
+void presence_pay(presence_t *self, size_t max) {
+    for (size_t left = self->owed_count < max ? self->owed_count : max; left > 0; left--)
+        tell(self, self->owed);
+}
+
+/* ---- what becomes of a user ---- */
 
 static void set_status(presence_t *self, user_presence_t *record, presence_status_t status) {
     bool was_online = is_online(record);
@@ -204,6 +228,7 @@ static void end_watch(presence_t *self, watch_t *watch) {
     user_presence_t *record = watch->presence;
     DL_DELETE(record->watches, watch);
     DL_DELETE2(watch->peer->watches, watch, peer_prev, peer_next);
+    set_owed(self, watch, false);
     watch->peer->watch_count--;
     self->watches--;
     free(watch);
@@ -255,6 +280,10 @@ size_t presence_watches(const presence_t *self) {
 
 size_t presence_unwritten(const presence_t *self) {
     return self->unwritten_count;
+}
+
+size_t presence_owed(const presence_t *self) {
+    return self->owed_count;
 }
 
 uint64_t presence_dropped(const presence_t *self) {

@@ -18,6 +18,8 @@ struct watch {
     peer_t *peer;
     watch_t *prev, *next;           /* in presence->watches */
     watch_t *peer_prev, *peer_next; /* in peer->watches */
+    bool is_owed;                   /* the gateway wasn't told of the last change */
+    watch_t *owed_prev, *owed_next; /* in self->owed */
 };
 
 /* What gateways are told. */
@@ -33,8 +35,8 @@ typedef struct {
     size_t max_unwritten; /* users whose time last seen waits to be stored; the oldest is dropped */
 } presence_limits_t;
 
-/* A watched user came or went. */
-typedef void (*presence_changed_fn)(void *ctx, peer_t *watcher, const user_t *user,
+/* A watched user came or went. False: the watcher can't be told now; presence_pay() tries again. */
+typedef bool (*presence_changed_fn)(void *ctx, peer_t *watcher, const user_t *user,
                                     presence_state_t state);
 
 typedef struct presence presence_t;
@@ -58,6 +60,8 @@ void presence_unwatch_all(presence_t *self, peer_t *peer);
 
 /* Says who is offline by now. */
 void presence_tick(presence_t *self, int64_t now_ms);
+/* Tells up to `max` of the watchers that could not be told before how things stand now. */
+void presence_pay(presence_t *self, size_t max);
 
 /* Takes up to `max` users out of those whose time last seen waits to be stored: calls `take` with
  * each, oldest first. */
@@ -67,4 +71,5 @@ void presence_take_unwritten(presence_t *self, size_t max, presence_take_fn take
 size_t presence_online(const presence_t *self);
 size_t presence_watches(const presence_t *self);
 size_t presence_unwritten(const presence_t *self);
+size_t presence_owed(const presence_t *self);      /* watches whose watcher wasn't told */
 uint64_t presence_dropped(const presence_t *self); /* times last seen that were never stored */

@@ -23,7 +23,7 @@ struct rejoin_hold {
     envelope_t *newest; /* NEW_MESSAGE, owned; NULL: there was none */
     left_t *left;
     size_t left_count;
-    bool left_too_many; /* to be remembered: the gateways must say anew who is there */
+    bool is_over; /* a bound: something was not kept, the gateways must say all anew */
 };
 
 static void hold_begin(room_t *room) {
@@ -32,10 +32,18 @@ static void hold_begin(room_t *room) {
     room->hold->waiting++;
 }
 
+static void drop_newest(broker_core_t *self, rejoin_hold_t *hold) {
+    if (!hold->newest)
+        return;
+    self->held_bytes -= envelope_copy_bytes(hold->newest);
+    free(hold->newest);
+    hold->newest = NULL;
+}
+
 static void hold_end(broker_core_t *self, room_t *room) {
     ASSERT(room && room->hold);
     if (--room->hold->waiting == 0) {
-        free(room->hold->newest);
+        drop_newest(self, room->hold);
         free(room->hold->left);
         free(room->hold);
         room->hold = NULL;
@@ -43,11 +51,18 @@ static void hold_end(broker_core_t *self, room_t *room) {
     rooms_collect(self->rooms, room);
 }
 
-void core_hold_message(room_t *room, const envelope_t *new_message) {
-    if (!room->hold)
+void core_hold_message(broker_core_t *self, room_t *room, const envelope_t *new_message) {
+    rejoin_hold_t *hold = room->hold;
+    size_t bytes = envelope_copy_bytes(new_message);
+    if (!hold)
         return;
-    free(room->hold->newest);
-    room->hold->newest = envelope_copy_new(new_message);
+    drop_newest(self, hold);
+    if (self->held_bytes + bytes > self->config.max_held_bytes) {
+        hold->is_over = true;
+        return;
+    }
+    hold->newest = envelope_copy_new(new_message);
+    self->held_bytes += bytes;
 }
 
 static left_t *find_left(const rejoin_hold_t *hold, const peer_t *peer, uint64_t session) {
@@ -63,7 +78,7 @@ void core_hold_leave(room_t *room, const peer_t *peer, uint64_t session) {
     if (!hold || find_left(hold, peer, session))
         return;
     if (hold->left_count == HOLD_LEFT_MAX) {
-        hold->left_too_many = true;
+        hold->is_over = true;
         return;
     }
     hold->left = xrealloc(hold->left, (hold->left_count + 1) * sizeof(*hold->left));
@@ -129,7 +144,7 @@ static bool admit_and_answer(broker_core_t *self, peer_t *peer, const envelope_t
     err_t err = admit(self, peer, request->room, rejoin, &refused);
     bool any = !err && refused.n < rejoin->sessions.n;
     if (err) {
-        core_answer_error(self, peer, request, CODE_UNAVAILABLE, "too many rooms or memberships");
+        core_answer_busy(self, peer, request, BUSY_ROOMS);
     } else {
         self->stats.rejoins_refused += refused.n;
         strbuf_clear(&self->body);
@@ -158,7 +173,7 @@ void core_on_rejoin(broker_core_t *self, peer_t *peer, const envelope_t *envelop
     }
     room_t *room = rooms_get(self->rooms, envelope->room);
     if (!room) {
-        core_answer_error(self, peer, envelope, CODE_UNAVAILABLE, "too many rooms");
+        core_answer_busy(self, peer, envelope, BUSY_ROOMS);
         return;
     }
     hold_begin(room);
@@ -179,8 +194,8 @@ void core_rejoin_decided(broker_core_t *self, peer_t *peer, const envelope_t *re
         hold_end(self, room);
         return;
     }
-    if (unknown || room->hold->left_too_many) {
-        core_answer_error(self, peer, request, CODE_UNAVAILABLE, "the members are not known");
+    if (unknown || room->hold->is_over) {
+        core_answer_busy(self, peer, request, BUSY_MEMBERS);
     } else {
         ASSERT(decode_rejoin(self, request, &rejoin));
         bool any = admit_and_answer(self, peer, request, &rejoin);

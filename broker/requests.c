@@ -40,7 +40,6 @@ static const request_kind_t kinds[] = {
 };
 
 static const char not_participant[] = "not a participant";
-static const char busy[] = "busy, try again";
 
 static request_kind_t kind_of(uint16_t type) {
     return type < sizeof(kinds) / sizeof(kinds[0]) ? kinds[type] : (request_kind_t){0};
@@ -75,7 +74,7 @@ static void perform_job(broker_core_t *self, peer_t *peer, const envelope_t *req
     if (jobs_add(self->jobs, class, peer, request, now_ms))
         return;
     self->ops->job_ended(self->ctx, class, JOB_OUTCOME_REFUSED, 0);
-    core_answer_error(self, peer, request, CODE_UNAVAILABLE, busy);
+    core_answer_busy(self, peer, request, BUSY_WRITE_JOBS + (broker_busy_t) class);
 }
 
 /* The membership starts at once, so that the read which follows and live messages leave no gap. */
@@ -86,7 +85,7 @@ static void perform_join(broker_core_t *self, peer_t *peer, const envelope_t *re
     bool created;
     err_t err = rooms_join(self->rooms, peer, &join, &membership, &created);
     if (err == ERR_LIMIT) {
-        core_answer_error(self, peer, request, CODE_UNAVAILABLE, busy);
+        core_answer_busy(self, peer, request, BUSY_ROOMS);
         return;
     }
     if (err) {
@@ -98,7 +97,7 @@ static void perform_join(broker_core_t *self, peer_t *peer, const envelope_t *re
         return;
     core_leave(self, membership, now_ms);
     self->ops->job_ended(self->ctx, JOB_READ, JOB_OUTCOME_REFUSED, 0);
-    core_answer_error(self, peer, request, CODE_UNAVAILABLE, busy);
+    core_answer_busy(self, peer, request, BUSY_READ_JOBS);
 }
 
 static void perform_typing(broker_core_t *self, peer_t *peer, const envelope_t *request,
@@ -116,9 +115,13 @@ static void perform_typing(broker_core_t *self, peer_t *peer, const envelope_t *
         core_answer_done(self, peer, request);
         return;
     }
+    if (core_sheds_hints(self)) {
+        core_answer_busy(self, peer, request, BUSY_HINT);
+        return;
+    }
     rooms_join_t who = {.room = request->room, .user = request->user, .session = request->session};
     if (typing_start(self->typing, peer, &who, now_ms) != OK) {
-        core_answer_error(self, peer, request, CODE_UNAVAILABLE, busy);
+        core_answer_busy(self, peer, request, BUSY_TYPING);
         return;
     }
     fanout_cause_t cause = {.peer = peer, .session = request->session};
@@ -151,8 +154,10 @@ static rule_t rule_of_history(broker_core_t *self, const peer_t *peer, const env
 
 static void wait_for_rights(broker_core_t *self, peer_t *peer, const envelope_t *request,
                             int64_t now_ms) {
-    if (rights_wait(self->rights, peer, request, false, now_ms) != OK)
-        core_answer_error(self, peer, request, CODE_UNAVAILABLE, busy);
+    err_t err = rights_wait(self->rights, peer, request, false, now_ms);
+    if (err)
+        core_answer_busy(self, peer, request,
+                         err == ERR_LIMIT ? BUSY_GROUP_WAITING : BUSY_READ_JOBS);
 }
 
 void core_on_request(broker_core_t *self, peer_t *peer, const envelope_t *envelope,
@@ -201,7 +206,7 @@ void core_rights_decided(void *ctx, peer_t *peer, const envelope_t *request,
     else if (decision == RIGHTS_DECIDED_FORBIDDEN)
         core_answer_error(self, peer, request, CODE_FORBIDDEN, not_participant);
     else if (decision == RIGHTS_DECIDED_NOT)
-        core_answer_error(self, peer, request, CODE_UNAVAILABLE, busy);
+        core_answer_busy(self, peer, request, BUSY_MEMBERS);
 }
 
 /* ---- membership without a job ---- */
@@ -234,7 +239,7 @@ void core_on_subscribe(broker_core_t *self, peer_t *peer, const envelope_t *enve
     bool created;
     if (rooms_join(self->rooms, peer, &join, &membership, &created) != OK) {
         self->ops->refused(self->ctx, peer->link, envelope, "too many rooms or memberships");
-        core_answer_error(self, peer, envelope, CODE_UNAVAILABLE, busy);
+        core_answer_busy(self, peer, envelope, BUSY_ROOMS);
         return;
     }
     if (created)

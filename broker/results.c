@@ -125,8 +125,7 @@ void core_job_expired(void *ctx, const job_t *job, int64_t now_ms) {
     }
     if (job->request->type == MSG_JOIN)
         undo_join(self, job, now_ms);
-    core_answer_error(self, job->origin, job->request, CODE_UNAVAILABLE,
-                      "took too long, try again");
+    core_answer_busy(self, job->origin, job->request, BUSY_DEADLINE);
 }
 
 /* ---- committed facts ---- */
@@ -197,7 +196,7 @@ static void fan_out_message(broker_core_t *self, uint64_t seq, const envelope_t 
         return;
     envelope_t event = event_of(stored, MSG_NEW_MESSAGE);
     core_fanout(self, room, &event, NULL);
-    core_hold_message(room, &event);
+    core_hold_message(self, room, &event);
 }
 
 void core_on_stored(broker_core_t *self, peer_t *worker, const envelope_t *envelope,

@@ -79,6 +79,10 @@ static size_t group_bytes(const group_t *group) {
     return sizeof(*group) + group->name_bytes + members_bytes(group->members);
 }
 
+static size_t waiter_bytes(const envelope_t *request) {
+    return sizeof(waiter_t) + envelope_copy_bytes(request);
+}
+
 static bool is_idle(const group_t *group) {
     return group->members && !group->is_loading;
 }
@@ -202,7 +206,7 @@ static void end_wait(rights_t *self, group_t *group, waiter_t *waiter, rights_de
     DL_DELETE(group->waiters, waiter);
     group->waiter_count--;
     self->waiting--;
-    self->waiting_bytes -= envelope_copy_bytes(waiter->request);
+    self->waiting_bytes -= waiter_bytes(waiter->request);
     if (decision == RIGHTS_DECIDED_ALLOWED && !is_in_time(waiter, now_ms))
         decision = RIGHTS_DECIDED_NOT;
     self->ops->decided(self->ctx, waiter->peer, waiter->request, decision, now_ms);
@@ -223,7 +227,7 @@ static bool start_load(rights_t *self, group_t *group, int64_t now_ms) {
 
 err_t rights_wait(rights_t *self, peer_t *peer, const envelope_t *request, bool fresh,
                   int64_t now_ms) {
-    size_t bytes = envelope_copy_bytes(request);
+    size_t bytes = waiter_bytes(request);
     group_t *group = find(self, request->room);
     if (self->waiting_bytes + bytes > self->limits.max_waiting_bytes ||
         (group ? group->waiter_count : 0) >= self->limits.max_waiting_per_room)

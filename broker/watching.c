@@ -19,7 +19,7 @@ void core_on_watch(broker_core_t *self, peer_t *peer, const envelope_t *envelope
     for (size_t i = 0; i < watch.users.n; i++) {
         presence_state_t state;
         if (presence_watch(self->presence, peer, watch.users.items[i], now_ms, &state) != OK) {
-            core_answer_error(self, peer, envelope, CODE_UNAVAILABLE, "watches too many users");
+            core_answer_busy(self, peer, envelope, BUSY_WATCHES);
             return;
         }
         online[i] = state.online;
@@ -44,8 +44,11 @@ void core_on_unwatch(broker_core_t *self, peer_t *peer, const envelope_t *envelo
     core_answer_done(self, peer, envelope);
 }
 
-void core_presence_changed(void *ctx, peer_t *watcher, const user_t *user, presence_state_t state) {
+bool core_presence_changed(void *ctx, peer_t *watcher, const user_t *user, presence_state_t state) {
     broker_core_t *self = ctx;
+    if (!watcher->is_down &&
+        (core_sheds_hints(self) || self->ops->is_behind(self->ctx, watcher->link)))
+        return false;
     proto_presence_t presence = {.online = state.online,
                                  .last_seen_ms = (uint64_t)state.last_seen_ms};
     strbuf_clear(&self->body);
@@ -53,6 +56,7 @@ void core_presence_changed(void *ctx, peer_t *watcher, const user_t *user, prese
     envelope_t envelope = {
         .type = MSG_PRESENCE, .user = user_id(user), .body = strbuf_str(&self->body)};
     core_send(self, watcher, &envelope);
+    return true;
 }
 
 /* ---- times last seen ---- */

@@ -46,8 +46,15 @@ static void on_envelope_refused(void *ctx, void *link, const envelope_t *envelop
                proto_name(envelope->type), link_peer_name(link), what);
 }
 
-static const broker_core_ops_t core_ops = {
-    .send = core_send_envelope, .job_ended = on_job_ended, .refused = on_envelope_refused};
+static bool is_behind(void *ctx, void *link) {
+    (void)ctx;
+    return link_peer_is_behind(link);
+}
+
+static const broker_core_ops_t core_ops = {.send = core_send_envelope,
+                                           .job_ended = on_job_ended,
+                                           .refused = on_envelope_refused,
+                                           .is_behind = is_behind};
 
 static bool transmit(void *ctx, str_t routing_id, str_t frame) {
     const broker_part_t *self = ctx;
@@ -122,6 +129,7 @@ static broker_core_config_t limits_of(const broker_part_config_t *config, uint64
                  .max_deadline_ms = 600000},
         .group_load_timeout_ms = 3000,
         .retry_after_ms = 1000,
+        .max_held_bytes = tight ? 300 : 1000000,
     };
 }
 
@@ -198,6 +206,7 @@ void broker_part_check_bounds(const broker_part_t *self) {
     ok = ok && typing_count(broker_core_typing(self->core)) <= limits->typing.max_entries;
     ok = ok &&
          presence_unwritten(broker_core_presence(self->core)) <= limits->presence.max_unwritten;
+    ok = ok && broker_core_held_bytes(self->core) <= limits->max_held_bytes;
     if (!ok)
         world_fail(self->config.world, "a queue of %s is over its bound", self->name);
 }

@@ -52,6 +52,7 @@ typedef struct {
     size_t joins[GATEWAYS][ROOMS][SESSIONS];    /* id of the latest JOIN that made it */
     request_t requests[REQUESTS];
     size_t request_count;
+    size_t asked_behind;
     strbuf_t body;
 } world_t;
 
@@ -102,8 +103,15 @@ static void on_refused(void *ctx, void *link, const envelope_t *envelope, const 
     ASSERT(envelope && what);
 }
 
+/* Now and then; which one is of no matter. */
+static bool on_is_behind(void *ctx, void *link) {
+    world_t *self = ctx;
+    (void)link;
+    return self->asked_behind++ % 5 == 0;
+}
+
 static const broker_core_ops_t ops = {
-    .send = on_send, .job_ended = on_job_ended, .refused = on_refused};
+    .send = on_send, .job_ended = on_job_ended, .refused = on_refused, .is_behind = on_is_behind};
 
 /* ---- what may never be ---- */
 
@@ -400,7 +408,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
                              {MAX_JOBS, MAX_JOB_BYTES}},
                  .max_deadline_ms = MAX_DEADLINE_MS},
         .group_load_timeout_ms = 3000,
-        .retry_after_ms = 1000};
+        .retry_after_ms = 1000,
+        .max_held_bytes = 200};
     self->core = broker_core_new(&self->config, &ops, self, 0, 1000000);
     while (self->n && self->request_count < REQUESTS - 2) {
         step(self);

@@ -112,8 +112,15 @@ static void record_refused(void *ctx, void *link, const envelope_t *envelope, co
                   proto_name(envelope->type), what);
 }
 
-static const broker_core_ops_t ops = {
-    .send = record_send, .job_ended = record_job_ended, .refused = record_refused};
+static bool is_behind(void *ctx, void *link) {
+    const scene_t *self = ctx;
+    return self->behind && strcmp(link, self->behind) == 0;
+}
+
+static const broker_core_ops_t ops = {.send = record_send,
+                                      .job_ended = record_job_ended,
+                                      .refused = record_refused,
+                                      .is_behind = is_behind};
 
 /* ---- life ---- */
 
@@ -132,7 +139,8 @@ void scene_init(scene_t *self) {
                              .jobs = {.classes = {{100, 1 << 20}, {100, 1 << 20}, {100, 1 << 20}},
                                       .max_deadline_ms = 60000},
                              .group_load_timeout_ms = 3000,
-                             .retry_after_ms = 1000}};
+                             .retry_after_ms = 1000,
+                             .max_held_bytes = 1 << 20}};
     self->arena = proto_arena_new();
     strbuf_cstr(&self->record);
 }

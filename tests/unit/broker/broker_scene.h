@@ -21,6 +21,7 @@ typedef struct {
         role_t role;
         peer_t *peer; /* NULL: not there */
     } peers[SCENE_PEERS];
+    const char *behind; /* the peer that is behind with reading; NULL: none */
     strbuf_t record;
     strbuf_t body;
     proto_arena_t *arena;

@@ -83,6 +83,8 @@ static const char *const every_limit[] = {"BROKERS",
                                           "19",
                                           "RETRY_AFTER_MS",
                                           "20",
+                                          "REJOIN_HELD_BYTES_MAX",
+                                          "21",
                                           NULL};
 
 static void every_limit_reaches_the_core(void **state) {
@@ -95,7 +97,8 @@ static void every_limit_reaches_the_core(void **state) {
         .rights = {9, 10, 11},
         .jobs = {.classes = {{13, 14}, {15, 16}, {17, 18}}, .max_deadline_ms = 19},
         .group_load_timeout_ms = 12,
-        .retry_after_ms = 20};
+        .retry_after_ms = 20,
+        .max_held_bytes = 21};
     broker_config_t config;
     strbuf_t errors = {0};
     assert_int_equal(

@@ -12,13 +12,17 @@ typedef struct {
     presence_t *presence;
     peer_t g1, g2;
     strbuf_t told;
+    const peer_t *deaf; /* can't be told now */
 } fixture_t;
 
-static void record(void *ctx, peer_t *watcher, const user_t *user, presence_state_t state) {
+static bool record(void *ctx, peer_t *watcher, const user_t *user, presence_state_t state) {
     fixture_t *self = ctx;
+    if (watcher == self->deaf)
+        return false;
     strbuf_printf(&self->told, "%s %.*s %s %lld\n", watcher == &self->g1 ? "g1" : "g2",
                   STR_ARG(user_id(user)), state.online ? "on" : "off",
                   (long long)state.last_seen_ms);
+    return true;
 }
 
 static void init(fixture_t *self, size_t max_watches, size_t max_unwritten) {
@@ -172,6 +176,41 @@ static void nothing_is_said_before_the_broker_has_settled(void **state) {
     fini(&f);
 }
 
+static void who_could_not_be_told_is_told_the_latest_later(void **state) {
+    (void)state;
+    fixture_t f;
+    init(&f, 10, 10);
+    presence_tick(f.presence, 5000);
+    watch(&f, &f.g1, "1", 6000);
+    watch(&f, &f.g1, "2", 6000);
+    watch(&f, &f.g2, "1", 6000);
+    f.deaf = &f.g1;
+    come(&f, "1");
+    come(&f, "2");
+    expect(&f, "g2 1 on 0\n");
+    assert_int_equal(presence_owed(f.presence), 2);
+    presence_pay(f.presence, 100);
+    expect(&f, "");
+    go(&f, "1", 7000);
+    presence_tick(f.presence, 10000);
+    expect(&f, "g2 1 off 1007000\n");
+    assert_int_equal(presence_owed(f.presence), 2); /* not three */
+    f.deaf = NULL;
+    presence_pay(f.presence, 1);
+    assert_int_equal(presence_owed(f.presence), 1);
+    presence_pay(f.presence, 100);
+    assert_non_null(strstr(strbuf_cstr(&f.told), "g1 1 off 1007000\n"));
+    assert_non_null(strstr(strbuf_cstr(&f.told), "g1 2 on 0\n"));
+    assert_int_equal(presence_owed(f.presence), 0);
+    f.deaf = &f.g1;
+    go(&f, "2", 11000);
+    presence_tick(f.presence, 20000);
+    assert_int_equal(presence_owed(f.presence), 1);
+    presence_unwatch(f.presence, &f.g1, STR("2")); /* nobody is left to be told */
+    assert_int_equal(presence_owed(f.presence), 0);
+    fini(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_watcher_is_told_once),
@@ -179,6 +218,7 @@ int main(void) {
         cmocka_unit_test(times_last_seen_wait_in_order_within_a_bound),
         cmocka_unit_test(watches_of_a_gateway_have_a_limit),
         cmocka_unit_test(nothing_is_said_before_the_broker_has_settled),
+        cmocka_unit_test(who_could_not_be_told_is_told_the_latest_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -253,8 +253,14 @@ static void lost_peer_is_not_waited_for(void **state) {
 static void waiting_has_limits(void **state) {
     (void)state;
     fixture_t f;
-    envelope_t sized = {.room = STR(ROOM), .user = STR("1")};
-    init(&f, 10000, 2, 3 * envelope_copy_bytes(&sized));
+    init(&f, 10000, 2, 10000);
+    assert_int_equal(wait_for(&f, ROOM, "1", 1, false), OK);
+    size_t one = rights_waiting_bytes(f.rights);
+    rights_peer_down(f.rights, (peer_t *)&f, 0);
+    expect(&f, "load 1\n1 gone\n");
+    rights_free(&f.rights);
+    strbuf_fini(&f.record);
+    init(&f, 10000, 2, 3 * one);
     assert_int_equal(wait_for(&f, ROOM, "1", 1, false), OK);
     assert_int_equal(wait_for(&f, ROOM, "1", 2, false), OK);
     assert_int_equal(wait_for(&f, ROOM, "1", 3, false), ERR_LIMIT);
