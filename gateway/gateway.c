@@ -233,7 +233,8 @@ static err_t open_bus(gateway_t *self) {
     bus_client_config_t config = {.brokers = self->brokers,
                                   .role = ROLE_GATEWAY,
                                   .name = self->config->common.instance,
-                                  .max_pending_bytes = self->config->max_bus_bytes};
+                                  .max_pending_bytes = self->config->max_bus_bytes,
+                                  .max_pending = self->config->max_bus_requests};
     err_t err =
         bus_client_new(service_loop(self->service), &config, &bus_handler, self, &self->bus);
     if (err)
@@ -326,16 +327,14 @@ static size_t dependencies(void *ctx, health_dependency_t *out) {
 }
 
 static void collect_bus(const gateway_t *self) {
-    double up = 0, pending = 0, resyncs = 0;
-    for (size_t i = 0; self->bus && i < brokers_count(self->brokers); i++) {
-        const dialer_t *dialer = bus_client_dialer(self->bus, i);
-        up += bus_client_is_up(self->bus, i);
-        pending += (double)dialer_pending_bytes(dialer);
-        resyncs += (double)dialer_stats(dialer)->resyncs;
-    }
-    metrics_set(self->metrics, METRIC_BROKERS_UP, 0, up);
-    metrics_set(self->metrics, METRIC_BUS_PENDING_BYTES, 0, pending);
-    metrics_set(self->metrics, METRIC_BUS_RESYNCS, 0, resyncs);
+    if (!self->bus)
+        return;
+    bus_figures_t bus = bus_client_figures(self->bus);
+    metrics_set(self->metrics, METRIC_BROKERS_UP, 0, (double)bus.up);
+    metrics_set(self->metrics, METRIC_BUS_PENDING, 0, (double)bus.pending);
+    metrics_set(self->metrics, METRIC_BUS_PENDING_BYTES, 0, (double)bus.pending_bytes);
+    metrics_set(self->metrics, METRIC_BUS_UNREAD_BYTES, 0, (double)bus.unread_bytes);
+    metrics_set(self->metrics, METRIC_BUS_RESYNCS, 0, (double)bus.resyncs);
 }
 
 static void write_metrics(void *ctx, strbuf_t *text_out) {

@@ -69,6 +69,7 @@ static const config_option_t options[] = {
     {CONFIG_FIELD(gateway_config_t, max_bus_bytes), .variable = "MAX_BUS_BYTES", .kind = CONFIG_U64,
      .min = 1 << 20, .max = UINT64_MAX, .fallback = "134217728",
      .doc = "Bytes of requests to one broker that may wait for their answers."},
+    COUNT(max_bus_requests, "MAX_BUS_REQUESTS", 10000000, "200000", "… and how many of them."),
     MILLISECONDS(ping_interval_ms, "PING_INTERVAL_MS", "25000", "Pause between heartbeats."),
     MILLISECONDS(ping_timeout_ms, "PING_TIMEOUT_MS", "20000",
                  "A client that doesn't answer a heartbeat for this long is gone."),

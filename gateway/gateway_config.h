@@ -24,6 +24,7 @@ typedef struct {
     uint64_t max_rooms_per_socket;
     uint64_t max_requests_per_socket;
     uint64_t max_bus_bytes;
+    uint64_t max_bus_requests;
     int64_t ping_interval_ms;
     int64_t ping_timeout_ms;
     int64_t connect_timeout_ms;

@@ -29,6 +29,8 @@ static const config_option_t options[] = {
     {CONFIG_FIELD(persist_config_t, result_bytes), .variable = "RESULT_BYTES", .kind = CONFIG_U64,
      .min = 1048576, .max = 4294967296, .fallback = "268435456",
      .doc = "Bytes of results that wait for a broker to confirm them, for each broker."},
+    {CONFIG_FIELD(persist_config_t, results_max), .variable = "RESULTS_MAX", .kind = CONFIG_U64,
+     .min = 10000, .max = 100000000, .fallback = "500000", .doc = "… and how many of them."},
     {CONFIG_FIELD(persist_config_t, known_users), .variable = "KNOWN_USERS", .kind = CONFIG_U64,
      .min = 1, .max = 10000000, .fallback = "100000",
      .doc = "Users, and as many conversations, that are remembered to be stored."},

@@ -13,6 +13,7 @@ typedef struct {
     uint64_t read_credit;
     uint64_t queue_bytes;
     uint64_t result_bytes;
+    uint64_t results_max;
     uint64_t known_users;
     int64_t statement_timeout_ms;
     int64_t lock_timeout_ms;

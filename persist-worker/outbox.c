@@ -121,6 +121,12 @@ void outbox_event(outbox_t *self, stats_event_t event, str_t user, const outbox_
                            .room = strbuf_str(&self->room),
                            .user = user,
                            .body = strbuf_str(&self->body)};
+    size_t broker = brokers_of_room(bus_client_brokers(self->bus), envelope.room);
+    if (bus_client_is_crowded(self->bus, broker) ||
+        (event == STATS_UPDATED && bus_client_is_behind(self->bus, broker))) {
+        metrics_increment(self->stats, STATS_EVENTS_DROPPED, event);
+        return;
+    }
     metrics_increment(self->stats, STATS_EVENTS, event);
     if (event != STATS_UPDATED)
         keep(self, &envelope);

@@ -34,7 +34,8 @@ typedef struct {
 } outbox_told_t;
 
 /* Tells the broker of the user's room. conversation_updated is a hint and sent once, the others
- * are kept until confirmed. */
+ * are kept until confirmed. All are dropped when half of what may wait for that broker does: the
+ * rest is for facts; hints also when it is behind with reading. */
 void outbox_event(outbox_t *self, stats_event_t event, str_t user, const outbox_told_t *told);
 
 /* Facts and events not yet confirmed. */

@@ -18,6 +18,7 @@ typedef struct {
     proto_arena_t *arena;
     size_t brokers;
     /* Something changed: call writer_turn and reader_turn soon. */
+    bool holds_hints; /* writes fill more than half of their queue: hints wait */
     void (*wake)(void *ctx);
     void *ctx;
 } worker_parts_t;

@@ -109,7 +109,7 @@ static bool start(read_line_t *line, int64_t now_ms) {
             read_job_refuse(line, CODE_INVALID_PAYLOAD, "no such cursor");
         return true;
     }
-    if (self->hints_out)
+    if (self->hints_out || self->parts->holds_hints)
         return false;
     size_t n = updates_take(self->parts->updates, now_ms, &updates);
     if (n == 0)
@@ -120,13 +120,17 @@ static bool start(read_line_t *line, int64_t now_ms) {
     return true;
 }
 
+static void refuse_busy(reader_t *self, job_t *job, stats_refusal_t why, const char *message) {
+    metrics_t *stats = self->parts->stats;
+    metrics_increment(stats, STATS_REFUSED, metrics_series(stats, STATS_REFUSED, STATS_READ, why));
+    outbox_refuse(self->parts->outbox, job, CODE_UNAVAILABLE, message);
+    job_free(&job);
+}
+
 void reader_turn(reader_t *self, int64_t now_ms, bool finishing) {
     job_t *overdue;
-    while ((overdue = read_queue_expire(self->queue, now_ms))) {
-        outbox_refuse(self->parts->outbox, overdue, CODE_UNAVAILABLE,
-                      "the database is away or busy");
-        job_free(&overdue);
-    }
+    while ((overdue = read_queue_expire(self->queue, now_ms)))
+        refuse_busy(self, overdue, STATS_OVERDUE, "the database is away or busy");
     for (size_t i = 0; i < self->n && !finishing; i++) {
         while (is_free(&self->lines[i])) {
             if (!start(&self->lines[i], now_ms))
@@ -138,8 +142,7 @@ void reader_turn(reader_t *self, int64_t now_ms, bool finishing) {
 void reader_add(reader_t *self, job_t *job) {
     if (read_queue_add(self->queue, job) == OK)
         return;
-    outbox_refuse(self->parts->outbox, job, CODE_UNAVAILABLE, "too many reads wait");
-    job_free(&job);
+    refuse_busy(self, job, STATS_QUEUE_FULL, "too many reads wait");
 }
 
 void reader_drop(reader_t *self, size_t broker) {
@@ -150,7 +153,8 @@ void reader_drop(reader_t *self, size_t broker) {
 
 int64_t reader_next_ms(const reader_t *self) {
     int64_t jobs_ms = read_queue_next_ms(self->queue);
-    int64_t hints_ms = self->hints_out ? INT64_MAX : updates_next_ms(self->parts->updates);
+    bool hints_wait = self->hints_out || self->parts->holds_hints;
+    int64_t hints_ms = hints_wait ? INT64_MAX : updates_next_ms(self->parts->updates);
     for (size_t i = 0; i < self->n; i++) {
         if (is_free(&self->lines[i]))
             return jobs_ms < hints_ms ? jobs_ms : hints_ms;

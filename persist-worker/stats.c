@@ -3,6 +3,7 @@
 #include "proto/proto.h"
 
 static const char *const classes[] = {"write", "read", NULL};
+static const char *const refusals[] = {"queue_full", "deadline", NULL};
 static const char *const statuses[] = {"committed", "refused", "lost", NULL};
 static const char *const retries[] = {"again", "split", "away", "unsure", NULL};
 static const char *const reads[] = {"join", "history", "heads",   "list",    "conversation",
@@ -37,6 +38,9 @@ static const metrics_def_t defs[STATS_COUNT] = {
     [STATS_QUEUE_BYTES_LIMIT] = {METRICS_GAUGE, "parley_persist_queue_bytes_limit",
                                  "Bound of parley_persist_queue_bytes.",
                                  .labels = {{"class", classes}}},
+    [STATS_REFUSED] = {METRICS_COUNTER, "parley_persist_refused_total",
+                       "Jobs answered unavailable without being tried.",
+                       .labels = {{"class", classes}, {"reason", refusals}}},
     [STATS_RETRIES] = {METRICS_COUNTER, "parley_persist_batch_retries_total",
                        "Batches that failed and were tried again, by what was done.",
                        .labels = {{"reason", retries}}},
@@ -63,6 +67,12 @@ static const metrics_def_t defs[STATS_COUNT] = {
                           "Facts and events given up: over the bound, or too long unconfirmed."},
     [STATS_EVENTS] = {METRICS_COUNTER, "parley_persist_user_events_total",
                       "Events sent to users' rooms.", .labels = {{"event", events}}},
+    [STATS_EVENTS_DROPPED] = {METRICS_COUNTER, "parley_persist_user_events_dropped_total",
+                              "Events not sent, as their broker is behind or half of what may "
+                              "wait for it does.",
+                              .labels = {{"event", events}}},
+    [STATS_BUS_UNREAD_BYTES] = {METRICS_GAUGE, "parley_persist_bus_unread_bytes",
+                                "Sent to brokers and not read by them."},
     [STATS_UPDATES_WAITING] = {METRICS_GAUGE, "parley_persist_updates_waiting",
                                "Conversations whose conversation_updated is being gathered."},
     [STATS_UPDATES_DROPPED] = {METRICS_COUNTER, "parley_persist_updates_dropped_total",

@@ -12,6 +12,7 @@ typedef enum {
     STATS_QUEUE_BYTES,
     STATS_QUEUE_JOBS_LIMIT,
     STATS_QUEUE_BYTES_LIMIT,
+    STATS_REFUSED,
     STATS_RETRIES,
     STATS_DUPLICATES,
     STATS_READ_SECONDS,
@@ -23,6 +24,8 @@ typedef enum {
     STATS_FACTS_PENDING_BYTES_LIMIT,
     STATS_FACTS_LOST,
     STATS_EVENTS,
+    STATS_EVENTS_DROPPED,
+    STATS_BUS_UNREAD_BYTES,
     STATS_UPDATES_WAITING,
     STATS_UPDATES_DROPPED,
     STATS_KNOWN_USERS,
@@ -31,6 +34,7 @@ typedef enum {
 
 /* Label values, in the order of their texts in stats.c. */
 typedef enum { STATS_WRITE, STATS_READ } stats_class_t;
+typedef enum { STATS_QUEUE_FULL, STATS_OVERDUE } stats_refusal_t;
 typedef enum { STATS_OK, STATS_FAILED, STATS_LOST } stats_status_t;
 typedef enum { STATS_AGAIN, STATS_SPLIT, STATS_AWAY, STATS_UNSURE } stats_retry_t;
 typedef enum {

@@ -53,6 +53,7 @@ static void turn(worker_t *self) {
         reader_open(self->reader);
     }
     writer_turn(self->writer, now_ms, self->draining);
+    self->parts.holds_hints = writer_is_crowded(self->writer);
     reader_turn(self->reader, now_ms, self->draining);
     if (is_finished(self)) {
         service_stop(self->service, self->refused ? EXIT_CODE_FAILED : EXIT_CODE_OK);
@@ -163,7 +164,8 @@ static err_t open_bus(worker_t *self) {
                                   .name = common->instance,
                                   .write_credit = (uint16_t)self->config->write_credit,
                                   .read_credit = (uint16_t)self->config->read_credit,
-                                  .max_pending_bytes = self->config->result_bytes};
+                                  .max_pending_bytes = self->config->result_bytes,
+                                  .max_pending = self->config->results_max};
     err = bus_client_new(service_loop(self->service), &config, &bus_handler, self, &self->bus);
     if (err) {
         log_error("bus_failed", log_err(err));
@@ -270,13 +272,12 @@ static size_t dependencies(void *ctx, health_dependency_t *out) {
 
 static void write_metrics(void *ctx, strbuf_t *text_out) {
     worker_t *self = ctx;
-    size_t pending_bytes = 0;
-    for (size_t i = 0; i < brokers_count(self->brokers); i++)
-        pending_bytes += dialer_pending_bytes(bus_client_dialer(self->bus, i));
+    bus_figures_t bus = bus_client_figures(self->bus);
     writer_write_stats(self->writer);
     reader_write_stats(self->reader);
     metrics_set(self->stats, STATS_FACTS_PENDING, 0, (double)outbox_pending(self->outbox));
-    metrics_set(self->stats, STATS_FACTS_PENDING_BYTES, 0, (double)pending_bytes);
+    metrics_set(self->stats, STATS_FACTS_PENDING_BYTES, 0, (double)bus.pending_bytes);
+    metrics_set(self->stats, STATS_BUS_UNREAD_BYTES, 0, (double)bus.unread_bytes);
     metrics_set(self->stats, STATS_UPDATES_WAITING, 0, (double)updates_count(self->updates));
     metrics_set(self->stats, STATS_UPDATES_DROPPED, 0, (double)updates_dropped(self->updates));
     metrics_set(self->stats, STATS_KNOWN_USERS, 0, (double)seen_count(self->known.users));

@@ -9,6 +9,7 @@
 struct writer {
     const worker_parts_t *parts;
     batches_t *batches;
+    size_t max_jobs;
     migrate_t *migrate;
     db_t *db;
     db_script_t script;
@@ -27,6 +28,12 @@ enum { AWAY_PAUSE_MS = 250 }; /* before the next try when the server can't write
 static void refuse(writer_t *self, job_t *job, code_t code, const char *message) {
     outbox_refuse(self->parts->outbox, job, code, message);
     job_free(&job);
+}
+
+static void refuse_busy(writer_t *self, job_t *job, stats_refusal_t why, const char *message) {
+    metrics_t *stats = self->parts->stats;
+    metrics_increment(stats, STATS_REFUSED, metrics_series(stats, STATS_REFUSED, STATS_WRITE, why));
+    refuse(self, job, CODE_UNAVAILABLE, message);
 }
 
 /* Ends a job of the batch with an error. */
@@ -282,7 +289,7 @@ static void run_batch(writer_t *self) {
 void writer_turn(writer_t *self, int64_t now_ms, bool finishing) {
     job_t *overdue;
     while ((overdue = batches_expire(self->batches, now_ms)))
-        refuse(self, overdue, CODE_UNAVAILABLE, "the database is away or busy");
+        refuse_busy(self, overdue, STATS_OVERDUE, "the database is away or busy");
     if (now_ms >= self->pause_until_ms)
         self->pause_until_ms = 0;
     while (!finishing && !self->running && db_is_ready(self->db) && !self->pause_until_ms) {
@@ -295,7 +302,7 @@ void writer_turn(writer_t *self, int64_t now_ms, bool finishing) {
 
 void writer_add(writer_t *self, job_t *job) {
     if (batches_add(self->batches, job) != OK)
-        refuse(self, job, CODE_UNAVAILABLE, "too many writes wait");
+        refuse_busy(self, job, STATS_QUEUE_FULL, "too many writes wait");
 }
 
 void writer_drop(writer_t *self, size_t broker) {
@@ -352,6 +359,7 @@ writer_t *writer_new(const worker_parts_t *parts) {
         .queue_bytes = config->queue_bytes,
     };
     self->parts = parts;
+    self->max_jobs = limits.queue_jobs;
     self->batches = batches_new(&limits);
     self->written = xcalloc(limits.rows, sizeof(*self->written));
     self->migrate = migrate_new();
@@ -384,6 +392,11 @@ bool writer_is_busy(const writer_t *self) {
 
 bool writer_is_connected(const writer_t *self) {
     return self->connected;
+}
+
+bool writer_is_crowded(const writer_t *self) {
+    return batches_count(self->batches) > self->max_jobs / 2 ||
+           batches_bytes(self->batches) > self->parts->config->queue_bytes / 2;
 }
 
 bool writer_is_migrated(const writer_t *self) {

@@ -23,5 +23,7 @@ int64_t writer_next_ms(const writer_t *self);
 bool writer_is_busy(const writer_t *self);
 bool writer_is_connected(const writer_t *self);
 /* The schema is in place. */
+/* More than half of its queue is taken. */
+bool writer_is_crowded(const writer_t *self);
 bool writer_is_migrated(const writer_t *self);
 void writer_write_stats(const writer_t *self);

@@ -158,16 +158,12 @@ static size_t rest_dependencies(void *context, health_dependency_t *dependencies
 
 static void rest_write_metrics(void *context, strbuf_t *text_out) {
     rest_t *self = context;
-    double up = 0, pending = 0, resyncs = 0;
-    for (size_t i = 0; i < brokers_count(self->brokers); i++) {
-        const dialer_t *dialer = bus_client_dialer(self->bus, i);
-        up += bus_client_is_up(self->bus, i);
-        pending += (double)dialer_pending(dialer);
-        resyncs += (double)dialer_stats(dialer)->resyncs;
-    }
-    metrics_set(self->metrics, METRIC_BROKERS_UP, 0, up);
-    metrics_set(self->metrics, METRIC_BUS_PENDING, 0, pending);
-    metrics_set(self->metrics, METRIC_BUS_RESYNCS, 0, resyncs);
+    bus_figures_t bus = bus_client_figures(self->bus);
+    metrics_set(self->metrics, METRIC_BROKERS_UP, 0, (double)bus.up);
+    metrics_set(self->metrics, METRIC_BUS_PENDING, 0, (double)bus.pending);
+    metrics_set(self->metrics, METRIC_BUS_PENDING_BYTES, 0, (double)bus.pending_bytes);
+    metrics_set(self->metrics, METRIC_BUS_UNREAD_BYTES, 0, (double)bus.unread_bytes);
+    metrics_set(self->metrics, METRIC_BUS_RESYNCS, 0, (double)bus.resyncs);
     metrics_set(self->metrics, METRIC_FILES, 0, (double)static_files_count(self->files));
     http_update_metrics(self->http);
     metrics_write(self->metrics, text_out);
