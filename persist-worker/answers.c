@@ -178,6 +178,9 @@ void answers_group(answers_t *self, const PGresult *rows) {
     proto_group_encode(&answer, &self->body);
 }
 
+/* Columns of STATEMENT_LIST and STATEMENT_CHANGES, and those that the latter has behind them. */
+enum { CREATOR = 7, NEWEST = 8, REMOVED = 19, IS_IN, CHANGED_AT, NOW, GENERATION };
+
 /* Writes row `row` of the page into `out`. Its participants are the rows from *at on, which moves
  * behind them. */
 static void append_listed(answers_t *self, const PGresult *page, int row,
@@ -188,6 +191,7 @@ static void append_listed(answers_t *self, const PGresult *page, int row,
         .is_group = str_eq(pg_rows_text(page, row, 1), STR("group")),
         .title = pg_rows_text(page, row, 2),
         .created_at_ms = pg_rows_time_ms(page, row, 3),
+        .creator_id = pg_rows_text(page, row, CREATOR),
     };
     int from = *at;
     while (*at < PQntuples(participants) && str_eq(pg_rows_text(participants, *at, 0), id))
@@ -195,9 +199,9 @@ static void append_listed(answers_t *self, const PGresult *page, int row,
     text_list_clear(&self->texts);
     append_participants(&self->texts.bytes, participants, from, *at);
     text_list_end(&self->texts, 0);
-    if (!pg_rows_is_null(page, row, 7)) {
+    if (!pg_rows_is_null(page, row, NEWEST)) {
         message_t message;
-        store_message_read(page, row, 7, &message);
+        store_message_read(page, row, NEWEST, &message);
         entities_append_message(&self->texts.bytes, &message);
     }
     text_list_end(&self->texts, 0);
@@ -236,9 +240,6 @@ void answers_list(answers_t *self, const job_t *job, const PGresult *page,
 }
 
 /* ---- what a returning user missed ---- */
-
-/* Columns of STATEMENT_CHANGES behind those of STATEMENT_LIST. */
-enum { CREATOR = 18, REMOVED, IS_IN, CHANGED_AT, NOW, GENERATION };
 
 bool answers_is_added(const PGresult *rows, int row, const job_t *job) {
     if (pg_rows_is_null(rows, row, 1))
@@ -281,9 +282,9 @@ static void add_change(answers_t *self, changes_t *changes, const job_t *job, co
     if (answers_is_added(rows, row, job)) {
         append_listed(self, rows, row, participants, at, payload);
         end_change(changes, STR("conversation_added"), id, at_ms);
-    } else if (!logged && !pg_rows_is_null(rows, row, 7)) {
+    } else if (!logged && !pg_rows_is_null(rows, row, NEWEST)) {
         message_t newest;
-        store_message_read(rows, row, 7, &newest);
+        store_message_read(rows, row, NEWEST, &newest);
         strbuf_clear(&self->part);
         entities_append_message(&self->part, &newest);
         entities_append_update(payload, id, strbuf_str(&self->part),

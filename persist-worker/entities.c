@@ -67,8 +67,10 @@ void entities_append_user(strbuf_t *out, str_t id, str_t name, str_t role) {
 static void append_conversation_head(strbuf_t *out, const conversation_t *conversation) {
     append_string(out, STR("{\"id\":"), conversation->id);
     append_string(out, STR(",\"kind\":"), conversation->is_group ? STR("group") : STR("direct"));
-    if (conversation->is_group)
-        append_string(out, STR(",\"title\":"), conversation->title);
+    if (!conversation->is_group)
+        return;
+    append_string(out, STR(",\"title\":"), conversation->title);
+    append_string(out, STR(",\"creatorId\":"), conversation->creator_id);
 }
 
 static void append_conversation_tail(strbuf_t *out, const conversation_t *conversation) {

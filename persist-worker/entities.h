@@ -42,10 +42,11 @@ typedef struct {
     str_t id;
     bool is_group;
     str_t title;           /* groups */
+    str_t creator_id;      /* groups */
     int64_t created_at_ms; /* 0: there is no row yet */
 } conversation_t;
 
-/* {id, kind, title?, createdAt?}: what somebody who joins gets. */
+/* {id, kind, title?, creatorId?, createdAt?}: what somebody who joins gets. */
 void entities_append_conversation(strbuf_t *out, const conversation_t *conversation);
 
 /* What a list of conversations adds for one viewer; the two texts are JSON. */
@@ -55,7 +56,7 @@ typedef struct {
     int64_t unread_count;
 } conversation_view_t;
 
-/* {id, kind, title?, participants, lastMessage, unreadCount, createdAt} */
+/* {id, kind, title?, creatorId?, participants, lastMessage, unreadCount, createdAt} */
 void entities_append_conversation_view(strbuf_t *out, const conversation_t *conversation,
                                        const conversation_view_t *view);
 

@@ -270,24 +270,24 @@ static const struct {
                   " from unnest($1::text[]) with ordinality as w (id, n)"
                   " left join conversations c on c.conversation_id = w.id order by w.n"},
     /* $1 user, $2 time and $3 id that the page comes after, or null, $4 how many. Rows: id,
-     * kind, title, creation, last activity, head, mark, then the last message. */
+     * kind, title, creation, last activity, head, mark, creator, then the last message. */
     [STATEMENT_LIST] =
-        {"list",
-         "select page.conversation_id, page.kind, page.title, page.created_at,"
-         "  page.last_activity_at, page.head_seq, page.last_read_seq, " MESSAGE_COLUMNS " from ("
-         "  select c.*, p.last_read_seq from participants p"
-         "  join conversations c on c.conversation_id = p.conversation_id"
-         "  where p.user_id = $1::text and ($2::timestamptz is null"
-         "    or (c.last_activity_at, c.conversation_id) < ($2::timestamptz, $3::text))"
-         "  order by c.last_activity_at desc, c.conversation_id desc limit $4::bigint"
-         " ) as page left join messages m"
-         "   on m.conversation_id = page.conversation_id and m.seq = page.head_seq"
-         " order by page.last_activity_at desc, page.conversation_id desc"},
+        {"list", "select page.conversation_id, page.kind, page.title, page.created_at,"
+                 "  page.last_activity_at, page.head_seq, page.last_read_seq, page.creator_id,"
+                 "  " MESSAGE_COLUMNS " from ("
+                 "  select c.*, p.last_read_seq from participants p"
+                 "  join conversations c on c.conversation_id = p.conversation_id"
+                 "  where p.user_id = $1::text and ($2::timestamptz is null"
+                 "    or (c.last_activity_at, c.conversation_id) < ($2::timestamptz, $3::text))"
+                 "  order by c.last_activity_at desc, c.conversation_id desc limit $4::bigint"
+                 " ) as page left join messages m"
+                 "   on m.conversation_id = page.conversation_id and m.seq = page.head_seq"
+                 " order by page.last_activity_at desc, page.conversation_id desc"},
     /* $1 user, $2 time, $3 how many of each kind. The conversations that the user was added to or
      * removed from later than that, by changed_at, then its other ones with later activity. Rows:
-     * id, kind (null: no participant any more), title, creation, last activity, head, mark, the
-     * last message; then creator, removed meanwhile?, a member since a change?, when, the time, the
-     * generation. One row at least: its id may be null. */
+     * as STATEMENT_LIST has them (no kind: no participant any more); then removed meanwhile?, a
+     * member since a change?, when, the time, the generation. One row at least: its id may be
+     * null. */
     [STATEMENT_CHANGES] =
         {"changes",
          "with changed as materialized ("
@@ -305,8 +305,8 @@ static const struct {
          "), wanted as ("
          " select conversation_id from changed union select conversation_id from active"
          ") select w.conversation_id, c.kind, c.title, c.created_at, c.last_activity_at,"
-         "  c.head_seq, p.last_read_seq, " MESSAGE_COLUMNS ","
-         "  c.creator_id, t.removed, t.is_in, t.changed_at, " NOW ", d.generation::text"
+         "  c.head_seq, p.last_read_seq, c.creator_id, " MESSAGE_COLUMNS ","
+         "  t.removed, t.is_in, t.changed_at, " NOW ", d.generation::text"
          " from database_state d left join wanted w on true"
          " left join changed t on t.conversation_id = w.conversation_id"
          " left join participants p"

@@ -74,7 +74,6 @@ typedef struct {
     conversation_t conversation;
     int64_t head_seq;
     int64_t members_version;
-    str_t creator;
     bool is_participant; /* the viewer */
     int64_t read_seq;    /* the viewer's mark */
     bool partner_known;

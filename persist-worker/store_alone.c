@@ -160,7 +160,7 @@ static void read_create(const job_t *job, const db_outcome_t *outcome, store_alo
     }
     if (!is_group) {
         out->created = strcmp(PQcmdTuples(made), "0") != 0;
-    } else if (!pg_rows_bool(made, 0, 1) && !str_eq(conversation.creator, caller)) {
+    } else if (!pg_rows_bool(made, 0, 1) && !str_eq(conversation.conversation.creator_id, caller)) {
         refuse(out, CODE_FORBIDDEN, "not a participant of this conversation");
         return;
     } else {

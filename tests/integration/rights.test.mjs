@@ -92,6 +92,7 @@ test("members come and go: added ones may, removed ones may no longer", async ()
   assert.equal((await added).id, group);
   const joined = await ask(mallory, "join_conversation", group);
   assert.equal(joined.ok, true, JSON.stringify(joined));
+  assert.equal(joined.conversation.creatorId, "alice");
   const sent = await ask(mallory, "send_message", { conversationId: group, text: "hello all" });
   assert.equal(sent.ok, true);
   const heard = collect(mallory, "new_message");

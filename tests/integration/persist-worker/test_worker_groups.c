@@ -91,9 +91,9 @@ static void assert_contains(const char *text, const char *part) {
 static void test_create_group(void **state) {
     (void)state;
     const char *json = make_group();
-    assert_contains(json,
-                    "{\"id\":\"group_0190a0b0-0000-7000-8000-000000000001\",\"kind\":"
-                    "\"group\",\"title\":\"A \\\"group\\\"\",\"participants\":[{\"id\":\"1\"");
+    assert_contains(json, "{\"id\":\"group_0190a0b0-0000-7000-8000-000000000001\",\"kind\":"
+                          "\"group\",\"title\":\"A \\\"group\\\"\",\"creatorId\":\"1\","
+                          "\"participants\":[{\"id\":\"1\"");
     assert_contains(json, "],\"lastMessage\":null,\"unreadCount\":0,\"createdAt\":\"20");
     assert_contains(worker_world_event(world, "2", "conversation_added"), "\"kind\":\"group\"");
     assert_contains(worker_world_event(world, "3", "conversation_added"), "\"kind\":\"group\"");

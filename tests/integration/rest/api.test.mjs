@@ -165,10 +165,14 @@ test("groups: made, grown, shrunk", async () => {
   assert.match(group.id, /^group_[0-9a-f]{8}-[0-9a-f]{4}-7/);
   assert.equal(group.kind, "group");
   assert.equal(group.title, "Hochzeit 💐");
+  assert.equal(group.creatorId, "g1");
   assert.deepEqual(group.participants.map(({ id }) => id).sort(), ["g1", "g2", "g3"]);
   const path = `/conversations/${group.id}/participants`;
   const grown = await expect(200, "POST", path, { as: "g1", body: { userIds: ["g4"] } });
   assert.deepEqual(grown.participants.map(({ id }) => id).sort(), ["g1", "g2", "g3", "g4"]);
+  assert.equal(grown.creatorId, "g1");
+  const listed = await expect(200, "GET", "/conversations", { as: "g4" });
+  assert.deepEqual(listed.conversations, [grown]);
   await expect(200, "GET", `/conversations/${group.id}/messages`, { as: "g4" });
   await expect(204, "DELETE", `${path}/g4`, { as: "g1" });
   await expect(403, "GET", `/conversations/${group.id}/messages`, { as: "g4", code: "forbidden" });

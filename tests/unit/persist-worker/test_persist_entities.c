@@ -64,20 +64,27 @@ static void test_people(void **state) {
 static void test_conversations(void **state) {
     (void)state;
     conversation_t direct = {.id = STR("conv_1_2"), .created_at_ms = 1767225600000};
-    conversation_t group = {.id = STR("group_x"), .is_group = true, .title = STR("A \"T\"")};
+    conversation_t group = {
+        .id = STR("group_x"),
+        .is_group = true,
+        .title = STR("A \"T\""),
+        .creator_id = STR("1"),
+    };
     entities_append_conversation(&out, &direct);
     assert_out(
         "{\"id\":\"conv_1_2\",\"kind\":\"direct\",\"createdAt\":\"2026-01-01T00:00:00.000Z\"}");
     entities_append_conversation(&out, &group);
-    assert_out("{\"id\":\"group_x\",\"kind\":\"group\",\"title\":\"A \\\"T\\\"\"}");
+    assert_out(
+        "{\"id\":\"group_x\",\"kind\":\"group\",\"title\":\"A \\\"T\\\"\",\"creatorId\":\"1\"}");
     conversation_view_t view = {.participants = STR("[1]"), .unread_count = 3};
     entities_append_conversation_view(&out, &direct, &view);
     assert_out("{\"id\":\"conv_1_2\",\"kind\":\"direct\",\"participants\":[1],\"lastMessage\":null,"
                "\"unreadCount\":3,\"createdAt\":\"2026-01-01T00:00:00.000Z\"}");
     view.last_message = STR("{}");
     entities_append_conversation_view(&out, &group, &view);
-    assert_out("{\"id\":\"group_x\",\"kind\":\"group\",\"title\":\"A \\\"T\\\"\",\"participants\":"
-               "[1],\"lastMessage\":{},\"unreadCount\":3}");
+    assert_out(
+        "{\"id\":\"group_x\",\"kind\":\"group\",\"title\":\"A \\\"T\\\"\",\"creatorId\":\"1\","
+        "\"participants\":[1],\"lastMessage\":{},\"unreadCount\":3}");
 }
 
 static void test_events(void **state) {
