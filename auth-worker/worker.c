@@ -7,7 +7,7 @@
 #include "auth-worker/auth_metrics.h"
 #include "common/bus_client.h"
 #include "common/clock.h"
-#include "common/log.h"
+#include "common/trace_log.h"
 
 enum {
     /* Jobs that one broker may hand over at once, of every kind: more than all the requests that
@@ -128,7 +128,8 @@ static err_t on_account(worker_t *self, size_t broker, const envelope_t *envelop
 static void refuse(worker_t *self, const envelope_t *envelope, err_t err, answer_t *answer_out) {
     const char *name = proto_name(envelope->type);
     metrics_increment(self->metrics, METRIC_BAD_ENVELOPES, 0);
-    log_refused("bad_envelope", log_text("type", name ? name : "unknown"), log_err(err));
+    log_refused("bad_envelope", log_text("type", name ? name : "unknown"), log_err(err),
+                log_trace(&envelope->trace));
     if (envelope->type == MSG_AUTH_VERIFY || envelope->type == MSG_AUTH_REFRESH)
         answer_error(answer_out, CODE_UNAUTHORIZED, "the token is not valid", 0);
     else

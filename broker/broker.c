@@ -8,7 +8,7 @@
 #include "common/brokers.h"
 #include "common/bus_server.h"
 #include "common/clock.h"
-#include "common/log.h"
+#include "common/trace_log.h"
 
 enum { TICK_MS = 50 };
 
@@ -43,7 +43,8 @@ static void envelope_refused(void *ctx, void *link, const envelope_t *envelope, 
     metrics_increment(self->metrics, METRIC_BUS_REFUSED, BUS_REFUSED_ENVELOPE);
     log_refused("bus_envelope_refused", log_text("peer", link_peer_name(link)),
                 log_text("type", proto_name(envelope->type)), log_str("room", envelope->room),
-                log_u64("session", envelope->session), log_text("reason", what));
+                log_u64("session", envelope->session), log_trace(&envelope->trace),
+                log_text("reason", what));
 }
 
 static bool is_behind(void *ctx, void *link) {

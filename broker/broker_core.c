@@ -30,16 +30,15 @@ bool core_sheds_hints(const broker_core_t *self) {
 }
 
 static envelope_t answer_head(const envelope_t *request, uint16_t type) {
-    envelope_t answer = {
+    return (envelope_t){
         .flags = ENVELOPE_REPLY,
         .type = type,
         .request_id = request->request_id,
         .session = request->session,
         .room = request->room,
         .user = request->user,
+        .trace = request->trace,
     };
-    memcpy(answer.trace, request->trace, TRACE_ID_BYTES);
-    return answer;
 }
 
 void core_answer(broker_core_t *self, peer_t *peer, const envelope_t *request, uint16_t type,
@@ -122,6 +121,7 @@ void core_typing_event(broker_core_t *self, const room_t *room, str_t user,
     envelope_t event = {.type = MSG_TYPING_EVENT,
                         .room = room_name(room),
                         .user = user,
+                        .trace = cause->trace,
                         .body = strbuf_str(&self->body)};
     self->stats.fanouts++;
     /* The end of an indicator is always told: whoever shows it waits for that. */

@@ -10,11 +10,12 @@ typedef struct {
     void *ctx;
 } fanout_sink_t;
 
-/* The session that caused an event. Session numbers are each gateway's own, so only the copy for
- * `peer` names it. */
+/* The session that caused an event, and in which trace. Session numbers are each gateway's own, so
+ * only the copy for `peer` names it. */
 typedef struct {
     const peer_t *peer;
     uint64_t session;
+    trace_t trace;
 } fanout_cause_t;
 
 /* Sends `envelope` to each gateway with members in the room, its session set from `cause` (NULL:

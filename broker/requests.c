@@ -124,7 +124,7 @@ static void perform_typing(broker_core_t *self, peer_t *peer, const envelope_t *
         core_answer_busy(self, peer, request, BUSY_TYPING);
         return;
     }
-    fanout_cause_t cause = {.peer = peer, .session = request->session};
+    fanout_cause_t cause = {.peer = peer, .session = request->session, .trace = request->trace};
     core_typing_event(self, rooms_find(self->rooms, request->room), request->user, &cause, true);
     core_answer_done(self, peer, request);
 }

@@ -169,9 +169,11 @@ static void confirm(broker_core_t *self, job_t *job, peer_t *worker, const envel
 }
 
 static envelope_t event_of(const envelope_t *fact, uint16_t type) {
-    envelope_t event = {.type = type, .room = fact->room, .user = fact->user, .body = fact->body};
-    memcpy(event.trace, fact->trace, TRACE_ID_BYTES);
-    return event;
+    return (envelope_t){.type = type,
+                        .room = fact->room,
+                        .user = fact->user,
+                        .trace = fact->trace,
+                        .body = fact->body};
 }
 
 static void end_typing_of(broker_core_t *self, room_t *room, str_t name) {

@@ -6,6 +6,7 @@
 #include "common/bus_socket.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/trace_log.h"
 
 typedef struct {
     bus_client_t *bus;
@@ -25,8 +26,13 @@ struct bus_client {
 
 /* ---- the dialers' effects ---- */
 
+static str_t endpoint_of(const bus_client_t *self, size_t index) {
+    return str_from(brokers_endpoint(self->config.brokers, index));
+}
+
 static bool transmit(void *ctx, str_t frame) {
     broker_link_t *link = ctx;
+    trace_log_frame("envelope_sent", endpoint_of(link->bus, link->index), frame);
     return bus_pump_send(link->bus->pump, link->index, (str_t){"", 0}, frame);
 }
 
@@ -65,6 +71,7 @@ static void on_receive(void *ctx, size_t index, str_t routing_id, str_t frame) {
     bus_client_t *self = ctx;
     dialer_t *dialer = self->links[index].dialer;
     uint64_t malformed = dialer_stats(dialer)->malformed;
+    trace_log_frame("envelope_received", endpoint_of(self, index), frame);
     dialer_receive(dialer, frame, clock_now_ms());
     if (dialer_stats(dialer)->malformed > malformed)
         log_refused("bus_frame_refused",
@@ -207,9 +214,9 @@ err_t bus_client_reply(bus_client_t *self, size_t broker, const envelope_t *requ
         .session = request->session,
         .room = request->room,
         .user = request->user,
+        .trace = request->trace,
         .body = body,
     };
-    memcpy(reply.trace, request->trace, TRACE_ID_BYTES);
     return bus_client_send_to(self, broker, &reply);
 }
 

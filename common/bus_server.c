@@ -3,6 +3,7 @@
 #include "common/bus_pump.h"
 #include "common/bus_socket.h"
 #include "common/clock.h"
+#include "common/trace_log.h"
 
 struct bus_server {
     const bus_server_handler_t *handler;
@@ -14,6 +15,7 @@ struct bus_server {
 
 static bool transmit(void *ctx, str_t routing_id, str_t frame) {
     bus_server_t *self = ctx;
+    trace_log_frame("envelope_sent", routing_id, frame);
     return bus_pump_send(self->pump, 0, routing_id, frame);
 }
 
@@ -48,6 +50,7 @@ static const link_listener_ops_t listener_ops = {
 static void on_receive(void *ctx, size_t index, str_t routing_id, str_t frame) {
     (void)index;
     bus_server_t *self = ctx;
+    trace_log_frame("envelope_received", routing_id, frame);
     link_listener_receive(self->listener, routing_id, frame, clock_now_ms());
 }
 

@@ -7,3 +7,5 @@
 int64_t clock_now_ms(void);
 /* Milliseconds since 1970 of the wall clock: for times that people see. */
 int64_t clock_unix_ms(void);
+/* The same in microseconds: for logs, where the order of steps shows. */
+int64_t clock_unix_us(void);

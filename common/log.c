@@ -46,9 +46,11 @@ static void write_line(log_level_t level, const log_field_t *fields, size_t coun
                        uint64_t suppressed) {
     char ts[ISO8601_TEXT + 1];
     strbuf_t *line = &state.line;
-    iso8601_format(clock_unix_ms(), ts);
+    int64_t now_us = clock_unix_us();
+    iso8601_format(now_us / 1000, ts);
     strbuf_clear(line);
-    strbuf_printf(line, "ts=%s level=%s", ts, log_level_words[level]);
+    strbuf_printf(line, "ts=%.*s%03dZ level=%s", ISO8601_TEXT - 1, ts, (int)(now_us % 1000),
+                  log_level_words[level]);
     const log_field_t names[] = {log_text("service", state.service),
                                  log_text("instance", state.instance)};
     log_line_field(line, &names[0]);

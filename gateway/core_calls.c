@@ -11,8 +11,20 @@ static void count_answer(gateway_core_t *self, event_kind_t kind, code_t code) {
     metrics_increment(metrics, METRIC_ACKS, metrics_series(metrics, METRIC_ACKS, kind, code));
 }
 
+static void tell_step(gateway_core_t *self, const core_question_t *question, code_t code) {
+    if (!trace_is_set(&question->ack->trace))
+        return;
+    self->ops->step(
+        self->ctx, &(gateway_step_t){.name = "event_answered",
+                                     .trace = question->ack->trace,
+                                     .event = str_from(events_rule(question->kind)->name),
+                                     .code = code,
+                                     .session = question->session ? question->session->number : 0});
+}
+
 void core_answer(gateway_core_t *self, const core_question_t *question, str_t args) {
     count_answer(self, question->kind, CODE_OK);
+    tell_step(self, question, CODE_OK);
     if (question->ack->socket)
         self->ops->ack(self->ctx, question->ack, args);
 }
@@ -20,6 +32,7 @@ void core_answer(gateway_core_t *self, const core_question_t *question, str_t ar
 void core_fail(gateway_core_t *self, const core_question_t *question,
                const core_failure_t *failure) {
     count_answer(self, question->kind, failure->code);
+    tell_step(self, question, failure->code);
     strbuf_clear(&self->text);
     if (question->ack->socket) {
         replies_error(&self->text, failure->code, failure->message, failure->retry_after_ms);
@@ -250,6 +263,7 @@ static void ask(call_t *call, uint32_t timeout_ms, dialer_reply_fn on_reply) {
     gateway_core_t *self = call->request.core;
     envelope_t envelope =
         core_envelope(self, events_rule(call->kind)->request, call->room, call->session);
+    envelope.trace = call->ack.trace;
     core_asking_t asking = {.broker = brokers_of_room(self->config.brokers, call->room),
                             .timeout_ms = timeout_ms,
                             .envelope = &envelope,
@@ -297,7 +311,8 @@ static void mark_read(call_t *call, const event_payload_t *payload) {
 
 static void refresh_token(call_t *call, const event_payload_t *payload) {
     core_failure_t failure = core_failure(CODE_UNAVAILABLE, NULL);
-    if (core_connect_verify(call->request.core, &call->request, payload->token, reply_to_refresh))
+    core_verification_t verification = {payload->token, call->ack.trace, reply_to_refresh};
+    if (core_connect_verify(call->request.core, &call->request, &verification))
         return;
     fail_call(call, &failure);
     end_call(call);

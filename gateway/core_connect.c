@@ -9,6 +9,7 @@ struct core_connect {
     core_request_t request;
     void *connect;
     address_t *address;
+    trace_context_t context;
     core_connect_t *prev, *next; /* in core->connects */
 };
 
@@ -152,6 +153,7 @@ static void let_in(core_connect_t *connect, const proto_identity_t *identity) {
         refuse(self, connect->connect, CODE_RATE_LIMITED);
         return;
     }
+    session->context = connect->context;
     session->socket = self->ops->accept(self->ctx, connect->connect, session);
     if (!session->socket) {
         core_count(self, METRIC_CONNECTS, CONNECT_GONE);
@@ -182,19 +184,21 @@ static void on_verified(void *arg, err_t err, const envelope_t *reply) {
     end_connect(connect);
 }
 
-bool core_connect_verify(gateway_core_t *self, core_request_t *request, str_t token,
-                         dialer_reply_fn on_reply) {
+bool core_connect_verify(gateway_core_t *self, core_request_t *request,
+                         const core_verification_t *verification) {
     strbuf_clear(&self->body);
-    proto_auth_verify_encode(&(proto_auth_verify_t){.token = token}, &self->body);
+    proto_auth_verify_encode(&(proto_auth_verify_t){.token = verification->token}, &self->body);
     envelope_t envelope = core_envelope(self, MSG_AUTH_VERIFY, (str_t){0}, NULL);
+    envelope.trace = verification->trace;
     return core_request(self, request,
                         &(core_asking_t){.broker = core_any_broker(self),
                                          .timeout_ms = GATEWAY_AUTH_TIMEOUT_MS,
                                          .envelope = &envelope,
-                                         .on_reply = on_reply});
+                                         .on_reply = verification->on_reply});
 }
 
-void gateway_core_connect(gateway_core_t *self, void *connect_in, str_t token, str_t address_in) {
+void gateway_core_connect(gateway_core_t *self, void *connect_in, str_t token, str_t address_in,
+                          const trace_context_t *context) {
     if (self->draining) {
         turn_away(self, connect_in);
         return;
@@ -212,10 +216,12 @@ void gateway_core_connect(gateway_core_t *self, void *connect_in, str_t token, s
     core_connect_t *connect = xcalloc(1, sizeof(*connect));
     connect->connect = connect_in;
     connect->address = address;
+    connect->context = *context;
     DL_APPEND(self->connects, connect);
     self->connect_count++;
     connect->request.core = self;
-    if (!core_connect_verify(self, &connect->request, token, on_verified)) {
+    core_verification_t verification = {token, context->trace, on_verified};
+    if (!core_connect_verify(self, &connect->request, &verification)) {
         turn_away(self, connect_in);
         end_connect(connect);
     }

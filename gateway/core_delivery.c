@@ -34,6 +34,7 @@ static void deliver(void *ctx, member_t *member, room_message_t *message) {
     if (!message->cache)
         message->cache = self->ops->packet_new(self->ctx, STR("new_message"), message->text);
     core_count(self, METRIC_EVENTS_OUT, OUT_NEW_MESSAGE);
+    message->delivered++;
     self->ops->send(self->ctx, member->session->socket, message->cache);
 }
 
@@ -41,10 +42,18 @@ void core_pass_message(gateway_core_t *self, room_t *room, room_message_t *messa
     rooms_message(self->rooms, room, message);
     if (message->cache)
         self->ops->packet_unref(self->ctx, message->cache);
+    if (trace_is_set(&message->trace))
+        self->ops->step(self->ctx, &(gateway_step_t){.name = "event_delivered",
+                                                     .trace = message->trace,
+                                                     .event = STR("new_message"),
+                                                     .room = room_name(room),
+                                                     .seq = message->seq,
+                                                     .sockets = message->delivered});
 }
 
 void core_fan_out(gateway_core_t *self, const room_t *room, const core_fan_out_t *what) {
     void *packet = NULL;
+    size_t delivered = 0;
     const member_t *member = NULL;
     DL_FOREACH(room->members, member) {
         if (!member_is_live(member) || member->session->number == what->except)
@@ -53,9 +62,16 @@ void core_fan_out(gateway_core_t *self, const room_t *room, const core_fan_out_t
             packet = self->ops->packet_new(self->ctx, what->event, what->args);
         core_count(self, METRIC_EVENTS_OUT, what->metric);
         self->ops->send(self->ctx, member->session->socket, packet);
+        delivered++;
     }
     if (packet)
         self->ops->packet_unref(self->ctx, packet);
+    if (trace_is_set(&what->trace))
+        self->ops->step(self->ctx, &(gateway_step_t){.name = "event_delivered",
+                                                     .trace = what->trace,
+                                                     .event = what->event,
+                                                     .room = room_name(room),
+                                                     .sockets = delivered});
 }
 
 void core_emit_removed(gateway_core_t *self, session_t *session, const room_t *room) {

@@ -298,6 +298,7 @@ static void ask(join_t *join) {
     strbuf_clear(&self->body);
     proto_join_encode(&body, &self->body);
     envelope_t envelope = core_envelope(self, MSG_JOIN, room_name(room), session);
+    envelope.trace = join->ack.trace;
     if (core_request(self, &join->request,
                      &(core_asking_t){.broker = room->broker,
                                       .timeout_ms = GATEWAY_JOIN_TIMEOUT_MS,

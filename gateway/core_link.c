@@ -327,7 +327,8 @@ static err_t on_new_message(gateway_core_t *self, const envelope_t *envelope) {
         core_pass_message(self, room,
                           &(room_message_t){.seq = message.seq,
                                             .sender = envelope->user,
-                                            .text = message.message});
+                                            .text = message.message,
+                                            .trace = envelope->trace});
     return err;
 }
 
@@ -344,7 +345,8 @@ static err_t on_typing_event(gateway_core_t *self, const envelope_t *envelope) {
         &(core_fan_out_t){.event = typing.on ? STR("user_typing") : STR("user_stop_typing"),
                           .args = strbuf_str(&self->text),
                           .except = envelope->session,
-                          .metric = OUT_TYPING});
+                          .metric = OUT_TYPING,
+                          .trace = envelope->trace});
     return OK;
 }
 
@@ -363,7 +365,8 @@ static err_t on_read_event(gateway_core_t *self, const envelope_t *envelope) {
                  &(core_fan_out_t){.event = STR("messages_read"),
                                    .args = strbuf_str(&self->text),
                                    .except = envelope->session,
-                                   .metric = OUT_READ});
+                                   .metric = OUT_READ,
+                                   .trace = envelope->trace});
     return OK;
 }
 
@@ -428,6 +431,7 @@ static void confirm(gateway_core_t *self, size_t broker, const envelope_t *reque
     envelope_t done = {.flags = ENVELOPE_REPLY,
                        .type = MSG_DONE,
                        .request_id = request->request_id,
+                       .trace = request->trace,
                        .room = request->room,
                        .body = strbuf_str(&self->body)};
     (void)!self->ops->post(self->ctx, broker, &done);

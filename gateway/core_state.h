@@ -175,6 +175,7 @@ typedef struct {
     str_t args;
     uint64_t except; /* a session's number, 0: none */
     event_out_t metric;
+    trace_t trace;
 } core_fan_out_t;
 void core_fan_out(gateway_core_t *self, const room_t *room, const core_fan_out_t *what);
 /* conversation_removed */
@@ -188,9 +189,14 @@ void core_link_rejoin(gateway_core_t *self, room_t *room);
 
 /* ---- core_connect.c ---- */
 
+typedef struct {
+    str_t token;
+    trace_t trace;
+    dialer_reply_fn on_reply;
+} core_verification_t;
 /* Asks an auth-worker whose token this is; answered by IDENTITY. As core_request(). */
-bool core_connect_verify(gateway_core_t *self, core_request_t *request, str_t token,
-                         dialer_reply_fn on_reply);
+bool core_connect_verify(gateway_core_t *self, core_request_t *request,
+                         const core_verification_t *verification);
 /* The session's user has a newer token, as `reply` (IDENTITY) says. CODE_OK, or why it doesn't
  * count. */
 core_failure_t core_connect_refreshed(gateway_core_t *self, session_t *session,

@@ -85,6 +85,11 @@ static void drop_ack(void *ctx, gateway_ack_t *ack_in) {
     sockets_drop_ack(ack_in);
 }
 
+static void log_trace_step(void *ctx, const gateway_step_t *step) {
+    (void)ctx;
+    sockets_step(step);
+}
+
 static void close_socket(void *ctx, void *socket, gateway_close_t reason) {
     (void)ctx;
     sockets_close(socket, reason);
@@ -124,6 +129,7 @@ static const gateway_ops_t core_ops = {
     .drop_ack = drop_ack,
     .close = close_socket,
     .socket_id = socket_id,
+    .step = log_trace_step,
     .request = request,
     .cancel = cancel,
     .post = post,

@@ -2,6 +2,7 @@
 
 #include "common/client_address.h"
 #include "common/cors.h"
+#include "common/trace_sampler.h"
 
 enum {
     RATE_MAX = 1000000, /* times the factor it still fits a bucket */
@@ -35,6 +36,10 @@ static const config_option_t options[] = {
     {CONFIG_FIELD(gateway_config_t, rate_limit), .variable = "RATE_LIMIT", .kind = CONFIG_BOOL,
      .fallback = "on",
      .doc = "off: no limit on events, and none on connections of one user or address."},
+    {CONFIG_FIELD(gateway_config_t, trace_rate), .variable = "TRACE_RATE", .kind = CONFIG_U64,
+     .max = TRACE_RATE_MAX, .fallback = "1",
+     .doc = "Traces a second whose every step is logged, and as many that callers ask for by "
+            "traceparent; ten times as many at once."},
     COUNT(send_rate, "RATE_SENDS", RATE_MAX, "20", "Messages a second that one socket may send."),
     COUNT(send_burst, "RATE_SENDS_BURST", RATE_MAX, "60", "… and how many at once."),
     COUNT(typing_rate, "RATE_TYPING", RATE_MAX, "20",

@@ -10,6 +10,7 @@ typedef struct {
     config_list_t frontend_url;
     config_list_t trusted_proxies;
     bool rate_limit;
+    uint64_t trace_rate;
     uint64_t send_rate, send_burst;
     uint64_t typing_rate, typing_burst;
     uint64_t request_rate, request_burst;

@@ -66,6 +66,11 @@ static err_t silent_post(void *ctx, size_t broker, const envelope_t *envelope) {
     return ERR_CLOSED;
 }
 
+static void silent_step(void *ctx, const gateway_step_t *step) {
+    (void)ctx;
+    (void)step;
+}
+
 /* What the end of sessions can call. */
 static const gateway_ops_t silent_ops = {
     .now_ms = silent_time,
@@ -73,6 +78,7 @@ static const gateway_ops_t silent_ops = {
     .ack = silent_ack,
     .drop_ack = silent_drop_ack,
     .close_connect = silent_close_connect,
+    .step = silent_step,
     .request = silent_request,
     .cancel = silent_cancel,
     .post = silent_post,
@@ -145,6 +151,7 @@ envelope_t core_envelope(const gateway_core_t *self, uint16_t type, str_t room,
     if (session) {
         envelope.user = user_id_of(session->user);
         envelope.session = session->number;
+        envelope.trace = session->context.trace;
     }
     return envelope;
 }

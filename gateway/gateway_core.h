@@ -49,11 +49,25 @@ typedef enum {
         GATEWAY_CLOSE_REASON_COUNT
 } gateway_close_t;
 
-/* The right to answer one event once. Zeroed: the client wants no answer. */
+/* The right to answer one event once. Without a socket the client wants no answer. */
 typedef struct {
     void *socket;
     uint64_t id;
+    trace_t trace; /* the event's */
 } gateway_ack_t;
+
+/* What the core did with a traced event, for the log. Texts live until the call returns; what says
+ * nothing of a step is zero. */
+typedef struct {
+    const char *name; /* event_answered, event_delivered */
+    trace_t trace;
+    str_t event;
+    code_t code;      /* answered */
+    uint64_t session; /* answered */
+    str_t room;       /* delivered */
+    uint64_t seq;     /* delivered: a message's */
+    size_t sockets;   /* delivered */
+} gateway_step_t;
 
 typedef struct {
     int64_t (*now_ms)(void *ctx);  /* monotonic */
@@ -75,6 +89,8 @@ typedef struct {
     /* Closes the transport behind what is queued; gateway_core_disconnect() follows later. */
     void (*close)(void *ctx, void *socket, gateway_close_t reason);
     str_t (*socket_id)(void *ctx, void *socket); /* public; valid until the next call */
+    /* Only for events and messages that have a trace. */
+    void (*step)(void *ctx, const gateway_step_t *step);
 
     /* ---- links to brokers, as in link_dialer.h ---- */
     uint64_t (*request)(void *ctx, size_t broker, const link_request_t *request);
@@ -102,8 +118,9 @@ void gateway_core_free(gateway_core_t **self);
 /* ---- what sockets do ---- */
 
 /* A client asks to be let in; answered now or later with accept, refuse or close_connect. `token`
- * may be empty; `address` is whom connection limits count. */
-void gateway_core_connect(gateway_core_t *self, void *connect, str_t token, str_t address);
+ * may be empty; `address` is whom connection limits count; `context` goes with the session. */
+void gateway_core_connect(gateway_core_t *self, void *connect, str_t token, str_t address,
+                          const trace_context_t *context);
 
 typedef struct {
     str_t name;

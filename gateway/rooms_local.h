@@ -64,12 +64,14 @@ struct room {
     char name[];
 };
 
-/* A message on its way to members. `cache` is the callee's, zero at first: the encoded packet. */
+/* A message on its way to members. `cache` is the callee's, NULL at first: the encoded packet. */
 typedef struct {
     uint64_t seq;
     str_t sender; /* empty: not known without looking into the text */
     str_t text;   /* JSON */
     void *cache;
+    size_t delivered; /* the callee's: to so many members */
+    trace_t trace;
 } room_message_t;
 
 /* The effects. None of them may add or remove members. */

@@ -4,6 +4,7 @@
 
 #include "common/deadline.h"
 #include "common/siphash.h"
+#include "common/trace_sampler.h"
 #include "gateway/rates.h"
 
 typedef struct session session_t;
@@ -23,8 +24,9 @@ struct session {
     user_t *user;
     void *socket; /* the transport's handle; opaque here */
     address_t *address;
-    deadline_t deadline;   /* its token's end; once draining, its turn to be closed */
-    int64_t expires_at_ms; /* of its token, Unix */
+    trace_context_t context; /* of the connection */
+    deadline_t deadline;     /* its token's end; once draining, its turn to be closed */
+    int64_t expires_at_ms;   /* of its token, Unix */
     rate_buckets_t rates;
     member_t *members; /* its rooms; rooms_local.h */
     uint32_t member_count;

@@ -1,8 +1,11 @@
 #include "gateway/sockets.h"
 
+#include <sodium.h>
+
 #include "common/clock.h"
-#include "common/log.h"
+#include "common/trace_log.h"
 #include "gateway/credentials.h"
+#include "gateway/events.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/replies.h"
 
@@ -13,6 +16,7 @@ struct sockets {
     sio_server_t *server;
     sio_namespace_t *nsp;
     gateway_core_t *core;
+    trace_sampler_t sampler;
 };
 
 /* ---- what clients do ---- */
@@ -22,6 +26,16 @@ static void refuse_flood(sio_connect_t *connect) {
     replies_connect_error(&data, CODE_RATE_LIMITED);
     sio_refuse(connect, STR("Too many connections"), strbuf_str(&data));
     strbuf_fini(&data);
+}
+
+static trace_context_t trace_of_connect(sockets_t *self, const eio_request_t *request) {
+    uint8_t random[TRACE_ID_BYTES];
+    randombytes_buf(random, sizeof(random));
+    trace_context_t context = trace_context_begin(
+        request ? eio_request_header(request, "traceparent") : (str_t){0},
+        request ? eio_request_header(request, "x-request-id") : (str_t){0}, random);
+    trace_sampler_decide(&self->sampler, &context, clock_now_ms());
+    return context;
 }
 
 static void on_connect(void *arg, sio_connect_t *connect) {
@@ -35,17 +49,42 @@ static void on_connect(void *arg, sio_connect_t *connect) {
     }
     str_t authorization = request ? eio_request_header(request, "authorization") : (str_t){0};
     str_t token = credentials_token(sio_connect_auth(connect), authorization, &doc);
-    gateway_core_connect(self->core, connect, token, str_from(key));
+    trace_context_t context = trace_of_connect(self, request);
+    log_step(&context.trace, "client_connecting", log_text("address", key));
+    gateway_core_connect(self->core, connect, token, str_from(key), &context);
     json_doc_free(&doc);
+}
+
+/* Every event is a trace of its own, linked to its connection's. */
+static trace_t trace_of_event(sockets_t *self, const session_t *session, const sio_event_t *event) {
+    uint8_t random[TRACE_ID_BYTES];
+    randombytes_buf(random, sizeof(random));
+    trace_context_t context = trace_context_next(&session->context, random);
+    /* Too many and too little to be chosen unasked. */
+    if (events_rule(events_kind(event->name))->rate == RATE_TYPING && context.wish == TRACE_OPEN)
+        context.wish = TRACE_DECLINED;
+    trace_sampler_decide(&self->sampler, &context, clock_now_ms());
+    if (trace_is_logged(&context.trace)) {
+        char link[TRACE_TEXT + 1];
+        log_step(&context.trace, "event_received",
+                 log_text("link", trace_format(&session->context.trace, link)),
+                 log_text("type", events_rule(events_kind(event->name))->name),
+                 log_u64("session", session->number), log_str("user", user_id_of(session->user)),
+                 log_u64("bytes", event->json.n));
+    }
+    return context.trace;
 }
 
 static void on_event(void *arg, sio_socket_t *socket, const sio_event_t *event) {
     sockets_t *self = arg;
+    session_t *session = sio_socket_data(socket);
     sio_ack_t ack = sio_event_ack(event);
-    gateway_core_event(self->core, sio_socket_data(socket),
-                       &(gateway_event_t){.name = event->name,
-                                          .array = event->json,
-                                          .ack = {.socket = ack.socket, .id = ack.id}});
+    trace_t trace = trace_of_event(self, session, event);
+    gateway_core_event(
+        self->core, session,
+        &(gateway_event_t){.name = event->name,
+                           .array = event->json,
+                           .ack = {.socket = ack.socket, .id = ack.id, .trace = trace}});
 }
 
 static void on_disconnect(void *arg, sio_socket_t *socket, eio_close_t reason) {
@@ -97,8 +136,8 @@ static sio_options_t server_options(sockets_t *self) {
 }
 
 static err_t listen_on(sockets_t *self) {
-    static const char *const headers[] = {"authorization", "host", "origin", "x-forwarded-for",
-                                          NULL};
+    static const char *const headers[] = {
+        "authorization", "host", "origin", "traceparent", "x-forwarded-for", "x-request-id", NULL};
     const config_endpoint_t *endpoint = &self->config.config->listen;
     eio_listener_options_t options = {
         .host = endpoint->host,
@@ -123,6 +162,7 @@ static err_t listen_on(sockets_t *self) {
 err_t sockets_new(const sockets_config_t *config, sockets_t **self_out) {
     sockets_t *self = xcalloc(1, sizeof(*self));
     self->config = *config;
+    self->sampler = trace_sampler_make(config->config->trace_rate);
     self->handshake = handshake_new(config->config, config->metrics);
     err_t err = listen_on(self);
     if (err) {
@@ -205,6 +245,13 @@ void sockets_drop_ack(gateway_ack_t *ack) {
     sio_ack_t answer = {.socket = ack->socket, .id = ack->id};
     *ack = (gateway_ack_t){0};
     sio_ack_drop(&answer);
+}
+
+void sockets_step(const gateway_step_t *step) {
+    log_step(&step->trace, step->name, log_str("type", step->event),
+             log_text("code", step->session ? code_name(step->code) : ""),
+             log_u64("session", step->session), log_str("room", step->room),
+             log_u64("seq", step->seq), log_u64("sockets", step->sockets));
 }
 
 void sockets_close(void *socket, gateway_close_t reason) {

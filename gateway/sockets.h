@@ -37,5 +37,7 @@ void sockets_packet_unref(void *packet);
 void sockets_send(void *socket, void *packet);
 void sockets_ack(gateway_ack_t *ack, str_t args);
 void sockets_drop_ack(gateway_ack_t *ack);
+/* Logs it. */
+void sockets_step(const gateway_step_t *step);
 void sockets_close(void *socket, gateway_close_t reason);
 str_t sockets_id(const void *socket);

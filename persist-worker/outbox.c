@@ -120,6 +120,7 @@ void outbox_event(outbox_t *self, stats_event_t event, str_t user, const outbox_
     envelope_t envelope = {.type = MSG_USER_EVENT,
                            .room = strbuf_str(&self->room),
                            .user = user,
+                           .trace = told->trace,
                            .body = strbuf_str(&self->body)};
     size_t broker = brokers_of_room(bus_client_brokers(self->bus), envelope.room);
     if (bus_client_is_crowded(self->bus, broker) ||

@@ -31,6 +31,7 @@ typedef struct {
     str_t conversation;
     str_t payload; /* JSON object */
     int64_t at_ms; /* of an addition or removal, Unix */
+    trace_t trace;
 } outbox_told_t;
 
 /* Tells the broker of the user's room. conversation_updated is a hint and sent once, the others

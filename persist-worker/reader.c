@@ -1,7 +1,7 @@
 #include "persist-worker/reader.h"
 
 #include "common/clock.h"
-#include "common/log.h"
+#include "common/trace_log.h"
 #include "persist-worker/hints.h"
 #include "persist-worker/read_job.h"
 #include "persist-worker/sqlstate.h"
@@ -45,7 +45,8 @@ static void fail(read_line_t *line, const db_outcome_t *outcome) {
     sqlstate_kind_t kind =
         outcome->status == DB_LOST ? SQLSTATE_AWAY : sqlstate_kind(outcome->sqlstate);
     log_refused("read_failed", log_text("type", proto_name(job->envelope.type)),
-                log_str("sqlstate", outcome->sqlstate), log_str("reason", outcome->message));
+                log_trace(&job->envelope.trace), log_str("sqlstate", outcome->sqlstate),
+                log_str("reason", outcome->message));
     if (kind == SQLSTATE_FAULT) {
         read_job_refuse(line, CODE_INTERNAL, "the request could not be answered");
     } else if (++job->attempts >= READ_ATTEMPTS && kind == SQLSTATE_RETRY) {
@@ -75,13 +76,17 @@ static void run(read_line_t *line) {
 static void on_done(void *arg, const db_outcome_t *outcome) {
     read_line_t *line = arg;
     metrics_t *stats = line->parts->stats;
+    uint64_t took_ns = uv_hrtime() - line->began_ns;
     static const stats_status_t statuses[] = {
         [DB_OK] = STATS_OK, [DB_FAILED] = STATS_FAILED, [DB_LOST] = STATS_LOST};
     metrics_increment(
         stats, STATS_TRANSACTIONS,
         metrics_series(stats, STATS_TRANSACTIONS, STATS_READ, statuses[outcome->status]));
-    metrics_observe(stats, STATS_READ_SECONDS, kind_of(line),
-                    (double)(uv_hrtime() - line->began_ns) / 1e9);
+    metrics_observe(stats, STATS_READ_SECONDS, kind_of(line), (double)took_ns / 1e9);
+    if (line->job)
+        log_step(&line->job->envelope.trace, "read",
+                 log_text("type", proto_name(line->job->envelope.type)),
+                 log_str("room", line->job->envelope.room), log_u64("took_us", took_ns / 1000));
     if (line->hints)
         finish_hints(line, outcome);
     else if (outcome->status != DB_OK)

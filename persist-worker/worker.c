@@ -3,7 +3,7 @@
 #include <sodium.h>
 
 #include "common/clock.h"
-#include "common/log.h"
+#include "common/trace_log.h"
 #include "persist-worker/reader.h"
 #include "persist-worker/writer.h"
 
@@ -110,8 +110,8 @@ static void take(worker_t *self, size_t broker, const envelope_t *envelope) {
     code_t code = job_check(job, self->parts.arena, &why);
     if (code) {
         log_refused("job_refused", log_text("type", proto_name(envelope->type)),
-                    log_str("room", envelope->room), log_text("code", code_name(code)),
-                    log_text("reason", why));
+                    log_str("room", envelope->room), log_trace(&envelope->trace),
+                    log_text("code", code_name(code)), log_text("reason", why));
         outbox_refuse(self->outbox, job, code, why);
         job_free(&job);
         return;

@@ -2,7 +2,7 @@
 
 #include "common/clock.h"
 #include "common/ids.h"
-#include "common/log.h"
+#include "common/trace_log.h"
 #include "persist-worker/migrate.h"
 #include "persist-worker/sqlstate.h"
 
@@ -65,6 +65,8 @@ static void answer_sent(writer_t *self, job_t *job, const store_written_t *writt
                              .message = strbuf_str(&self->answers.json),
                              .duplicate = duplicate};
     proto_stored_encode(&stored, &self->answers.body);
+    log_step(&job->envelope.trace, "message_stored", log_str("room", job->envelope.room),
+             log_i64("seq", written->seq), log_u64("duplicate", duplicate));
     outbox_fact(parts->outbox, job, MSG_STORED, strbuf_str(&self->answers.body));
     if (duplicate)
         metrics_increment(parts->stats, STATS_DUPLICATES, 0);
@@ -128,7 +130,8 @@ static void tell_added(writer_t *self, const job_t *job, const store_alone_t *re
     store_view_append(outcome->results + result->view, job->envelope.room, 0, &self->answers.json);
     outbox_told_t told = {.conversation = job->envelope.room,
                           .payload = strbuf_str(&self->answers.json),
-                          .at_ms = store_view_time_ms(outcome->results + result->view)};
+                          .at_ms = store_view_time_ms(outcome->results + result->view),
+                          .trace = job->envelope.trace};
     for (size_t i = 0; i < result->user_count; i++)
         outbox_event(self->parts->outbox, STATS_ADDED, result->users[i], &told);
 }
@@ -140,7 +143,8 @@ static void tell_removed(writer_t *self, const job_t *job, const store_alone_t *
     outbox_event(self->parts->outbox, STATS_REMOVED, result->users[0],
                  &(outbox_told_t){.conversation = job->envelope.room,
                                   .payload = strbuf_str(&self->answers.json),
-                                  .at_ms = store_view_time_ms(outcome->results + result->view)});
+                                  .at_ms = store_view_time_ms(outcome->results + result->view),
+                                  .trace = job->envelope.trace});
 }
 
 /* Writes the conversation as the caller sees it into answers.json. */
@@ -246,22 +250,39 @@ static void fail_batch(writer_t *self, const db_outcome_t *outcome) {
         return;
     }
     log_error("job_failed", log_text("type", proto_name(offender->envelope.type)),
-              log_str("room", offender->envelope.room), log_str("sqlstate", outcome->sqlstate));
+              log_str("room", offender->envelope.room), log_trace(&offender->envelope.trace),
+              log_str("sqlstate", outcome->sqlstate));
     refuse(self, offender, CODE_INTERNAL, "the request could not be stored");
 }
 
 /* ---- running ---- */
+
+static void log_transaction(const writer_t *self, const db_outcome_t *outcome, uint64_t took_ns) {
+    static const char *const words[] = {
+        [DB_OK] = "committed", [DB_FAILED] = "refused", [DB_LOST] = "lost"};
+    int64_t now_ms = clock_now_ms();
+    for (size_t i = 0; i < self->batch.n; i++) {
+        const job_t *job = self->batch.jobs[i];
+        log_step(&job->envelope.trace, "transaction", log_text("outcome", words[outcome->status]),
+                 log_text("type", proto_name(job->envelope.type)),
+                 log_str("room", job->envelope.room), log_u64("jobs", self->batch.n),
+                 log_u64("took_us", took_ns / 1000),
+                 log_i64("since_arrival_ms", now_ms - job->arrived_ms));
+    }
+}
 
 static void on_done(void *arg, const db_outcome_t *outcome) {
     writer_t *self = arg;
     metrics_t *stats = self->parts->stats;
     static const stats_status_t statuses[] = {
         [DB_OK] = STATS_OK, [DB_FAILED] = STATS_FAILED, [DB_LOST] = STATS_LOST};
+    uint64_t took_ns = uv_hrtime() - self->began_ns;
     self->running = false;
+    log_transaction(self, outcome, took_ns);
     metrics_increment(
         stats, STATS_TRANSACTIONS,
         metrics_series(stats, STATS_TRANSACTIONS, STATS_WRITE, statuses[outcome->status]));
-    metrics_observe(stats, STATS_BATCH_SECONDS, 0, (double)(uv_hrtime() - self->began_ns) / 1e9);
+    metrics_observe(stats, STATS_BATCH_SECONDS, 0, (double)took_ns / 1e9);
     if (outcome->status != DB_OK)
         fail_batch(self, outcome);
     else if (job_is_batched(self->batch.jobs[0]->envelope.type))

@@ -24,7 +24,7 @@ void envelope_encode(const envelope_t *envelope, strbuf_t *out) {
     ASSERT(envelope->room.n <= ENVELOPE_ROOM_BYTES && envelope->user.n <= ENVELOPE_USER_BYTES);
     head_t head = {
         .version = ENVELOPE_VERSION,
-        .flags = envelope->flags,
+        .flags = envelope->flags | (envelope->trace.sampled ? ENVELOPE_SAMPLED : 0),
         .type = htole16(envelope->type),
         .count = htole32(envelope->count),
         .receiver = htole64(envelope->receiver),
@@ -35,7 +35,7 @@ void envelope_encode(const envelope_t *envelope, strbuf_t *out) {
         .room_bytes = (uint8_t)envelope->room.n,
         .user_bytes = (uint8_t)envelope->user.n,
     };
-    memcpy(head.trace, envelope->trace, TRACE_ID_BYTES);
+    memcpy(head.trace, envelope->trace.id, TRACE_ID_BYTES);
     strbuf_reserve(out, sizeof(head) + envelope->room.n + envelope->user.n + envelope->body.n);
     strbuf_append(out, (str_t){(const char *)&head, sizeof(head)});
     strbuf_append(out, envelope->room);
@@ -54,7 +54,7 @@ err_t envelope_decode(str_t frame, envelope_t *out) {
         return ERR_INVALID;
     str_t rest = str_from_offset(frame, sizeof(head));
     *out = (envelope_t){
-        .flags = head.flags,
+        .flags = head.flags & (uint8_t)~ENVELOPE_SAMPLED,
         .type = le16toh(head.type),
         .code = le16toh(head.code),
         .count = le32toh(head.count),
@@ -66,7 +66,8 @@ err_t envelope_decode(str_t frame, envelope_t *out) {
         .user = {rest.p + head.room_bytes, head.user_bytes},
         .body = str_from_offset(rest, (size_t)head.room_bytes + head.user_bytes),
     };
-    memcpy(out->trace, head.trace, TRACE_ID_BYTES);
+    memcpy(out->trace.id, head.trace, TRACE_ID_BYTES);
+    out->trace.sampled = head.flags & ENVELOPE_SAMPLED;
     return OK;
 }
 

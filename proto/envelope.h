@@ -10,6 +10,7 @@
 
 #include "common/str.h"
 #include "common/strbuf.h"
+#include "common/trace.h"
 
 enum {
     ENVELOPE_VERSION = 1,
@@ -17,11 +18,12 @@ enum {
     ENVELOPE_MAX_BYTES = 16 << 20,
     ENVELOPE_ROOM_BYTES = 200,
     ENVELOPE_USER_BYTES = 64,
-    TRACE_ID_BYTES = 16,
 };
 
 enum {
     ENVELOPE_REPLY = 1, /* answers the request of the same id */
+    /* On the wire only, trace.sampled in envelope_t: the way of this trace is logged. */
+    ENVELOPE_SAMPLED = 2,
 };
 
 /* `room`, `user` and `body` are borrowed: from the frame when decoded, from the caller when built.
@@ -35,7 +37,7 @@ typedef struct {
     uint64_t receiver;    /* incarnation of the receiver as the sender knows it; 0 in HELLO */
     uint64_t request_id;  /* 0: no answer is wanted */
     uint64_t session;     /* the gateway's number of the socket, 0 for none */
-    uint8_t trace[TRACE_ID_BYTES]; /* W3C trace id; zeros for none */
+    trace_t trace;
     str_t room;
     str_t user; /* on whose behalf */
     str_t body;

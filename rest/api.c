@@ -5,8 +5,8 @@
 
 #include "common/clock.h"
 #include "common/idgen.h"
-#include "common/log.h"
 #include "common/ratelimit.h"
+#include "common/trace_log.h"
 #include "rest/api_call.h"
 #include "rest/rest_metrics.h"
 #include "rest/seen_users.h"
@@ -24,6 +24,7 @@ struct api {
     ratelimit_table_t *users;     /* NULL when limits are off */
     ratelimit_table_t *addresses; /* likewise */
     seen_users_t *seen;
+    trace_sampler_t sampler;
 };
 
 typedef void (*handler_t)(exchange_t *);
@@ -58,6 +59,7 @@ api_t *api_new(const api_options_t *options) {
     api_t *self = xcalloc(1, sizeof(*self));
     self->options = *options;
     self->arena = proto_arena_new();
+    self->sampler = trace_sampler_make(options->config->trace_rate);
     self->seen = seen_users_new(SEEN_USERS_MAX, SEEN_USERS_KEEP_MS);
     if (options->config->rate_limit) {
         self->users = make_limit(options->config->user_rate);
@@ -105,15 +107,16 @@ static void on_reply(void *arg, err_t err, const envelope_t *reply) {
 }
 
 void api_call(exchange_t *exchange, api_call_t *call) {
+    trace_sampler_decide(&exchange->api->sampler, &exchange->context, clock_now_ms());
     envelope_t envelope = {.type = call->type,
                            .room = call->room,
                            .user = str_from(exchange->user),
+                           .trace = exchange->context.trace,
                            .body = strbuf_str(&call->body)};
     link_request_t request = {.envelope = &envelope,
                               .timeout_ms = call->timeout_ms,
                               .on_reply = on_reply,
                               .arg = exchange};
-    memcpy(envelope.trace, exchange->trace, sizeof(envelope.trace));
     exchange->expected = call->expected;
     exchange->next = call->next;
     exchange->pending = bus_client_request(exchange->api->options.bus, &request);
@@ -189,7 +192,7 @@ void api_fail_reply(exchange_t *exchange, const envelope_t *reply) {
     const char *name = proto_name(reply->type);
     log_error("reply_not_understood", log_text("type", name ? name : "unknown"),
               log_text("route", exchange->match.route->pattern),
-              log_text("request", exchange->request_id));
+              log_text("request", exchange->request_id), log_trace(&exchange->context.trace));
     exchange_fail(exchange, CODE_INTERNAL, (str_t){0}, 0);
 }
 

@@ -5,9 +5,10 @@
 #include "common/client_address.h"
 #include "common/cors.h"
 #include "common/ids.h"
+#include "common/trace_sampler.h"
+#include "rest/request_id.h"
 #include "rest/routes.h"
 #include "rest/static_files.h"
-#include "rest/trace_context.h"
 
 enum {
     EXCHANGE_NAME_BYTES_MAX = 256, /* as messages.def allows in a token's claims */
@@ -42,7 +43,7 @@ struct exchange {
     str_t authorization, content_type, idempotency_key, accept_encoding, if_none_match, origin;
     client_address_t address;
     char request_id[REQUEST_ID_BYTES_MAX + 1];
-    uint8_t trace[TRACE_ID_BYTES];
+    trace_context_t context;
     cors_result_t cors;
     bool preflight;
     int64_t started_ms; /* monotonic */

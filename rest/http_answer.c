@@ -1,6 +1,6 @@
 /* Sending answers: headers, content, and what is counted and logged of them. */
 #include "common/clock.h"
-#include "common/log.h"
+#include "common/trace_log.h"
 #include "rest/http_server.h"
 #include "rest/rest_metrics.h"
 
@@ -101,10 +101,11 @@ static void count(const request_t *request, size_t size) {
     metrics_add(metrics, METRIC_SENT_BYTES, 0, (double)size);
     if (exchange->answer.status >= MHD_HTTP_INTERNAL_SERVER_ERROR)
         log_refused("request_failed", log_u64("status", exchange->answer.status),
-                    log_text("request", exchange->request_id), log_str("path", exchange->path));
-    log_debug("request", log_text("request", exchange->request_id),
-              log_u64("status", exchange->answer.status), log_str("path", exchange->path),
-              log_text("user", exchange->user), log_i64("took_ms", took_ms));
+                    log_text("request", exchange->request_id), log_trace(&exchange->context.trace),
+                    log_str("path", exchange->path));
+    log_step(&exchange->context.trace, "http_answered", log_text("request", exchange->request_id),
+             log_u64("status", exchange->answer.status), log_str("path", exchange->path),
+             log_text("user", exchange->user), log_i64("took_ms", took_ms));
 }
 
 /* The response with its content; NULL bodies of 304 are left out by the library. */

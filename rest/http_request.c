@@ -1,8 +1,8 @@
 /* Reading requests: from the first line through the headers and the body to the work. */
+#include <sodium.h>
 #include <strings.h>
 
 #include "common/clock.h"
-#include "common/idgen.h"
 #include "common/log.h"
 #include "rest/api_call.h"
 #include "rest/http_server.h"
@@ -58,26 +58,19 @@ static client_address_t read_address(const request_t *request) {
     return found;
 }
 
-/* The id that the edge gave the request, or one of our own; the trace id of the caller, or the same
- * id once more. */
+/* The id that the edge gave the request, or one of our own; the trace of the caller, or the same id
+ * once more. */
 static void read_ids(request_t *request) {
     exchange_t *exchange = &request->exchange;
-    idgen_uuid_t uuid;
+    uint8_t random[TRACE_ID_BYTES];
     str_t given = header(request, "X-Request-Id");
-    if (trace_context_is_request_id(given)) {
+    if (request_id_is_valid(given))
         memcpy(exchange->request_id, given.p, given.n);
-    } else {
+    else
         api_make_uuid(exchange->request_id);
-        given = str_from(exchange->request_id);
-    }
-    if (trace_context_parse(header(request, "traceparent"), exchange->trace) == OK)
-        return;
-    char made[IDGEN_UUID_TEXT + 1];
-    if (idgen_parse(given, &uuid)) {
-        api_make_uuid(made);
-        ASSERT(idgen_parse(str_from(made), &uuid) == OK);
-    }
-    memcpy(exchange->trace, uuid.bytes, sizeof(exchange->trace));
+    randombytes_buf(random, sizeof(random));
+    exchange->context =
+        trace_context_begin(header(request, "traceparent"), str_from(exchange->request_id), random);
 }
 
 /* Path and query; of the absolute form (RFC 9112, 3.2.2) scheme and host are left out. */

@@ -2,6 +2,7 @@
 
 #include "common/client_address.h"
 #include "common/cors.h"
+#include "common/trace_sampler.h"
 
 static const config_option_t options[] = {
     {CONFIG_FIELD(rest_config_t, listen), .variable = "LISTEN", .kind = CONFIG_ENDPOINT,
@@ -17,6 +18,10 @@ static const config_option_t options[] = {
      .max = 4096, .doc = "Folder of the built web page; read once, at the start. Unset: no page."},
     {CONFIG_FIELD(rest_config_t, rate_limit), .variable = "RATE_LIMIT", .kind = CONFIG_BOOL,
      .fallback = "on", .doc = "off: no limits on requests and connections of one user or address."},
+    {CONFIG_FIELD(rest_config_t, trace_rate), .variable = "TRACE_RATE", .kind = CONFIG_U64,
+     .max = TRACE_RATE_MAX, .fallback = "1",
+     .doc = "Traces a second whose every step is logged, and as many that callers ask for by "
+            "traceparent; ten times as many at once."},
     {CONFIG_FIELD(rest_config_t, user_rate), .variable = "HTTP_USER_RATE", .kind = CONFIG_U64,
      .min = 1, .max = 100000, .fallback = "50",
      .doc = "Requests a second of one user; twice as many at once."},

@@ -10,6 +10,7 @@ typedef struct {
     config_list_t trusted_proxies;
     char *web_root;
     bool rate_limit;
+    uint64_t trace_rate;
     uint64_t user_rate;
     uint64_t address_rate;
     uint64_t connections_max;

@@ -20,7 +20,7 @@ from pathlib import Path
 
 SERVICES = ["gateway", "broker", "persist-worker", "auth-worker", "rest"]
 FOLDERS = ["proto", "common", *SERVICES]
-BASE = {f"common/{name}.h" for name in ("err", "str", "strbuf", "sharedbuf")}
+BASE = {f"common/{name}.h" for name in ("err", "str", "strbuf", "sharedbuf", "trace")}
 
 IO_HEADERS = re.compile(
     r"(uv|zmq|czmq|libwebsockets|microhttpd|libpq-fe|curl/.*|unistd|fcntl|poll|netdb|dirent|signal|"

@@ -152,7 +152,7 @@ static const bus_ops_t bus_ops = {
 
 static void on_token(void *ctx, socket_t *socket, str_t token) {
     gateway_part_t *self = ctx;
-    gateway_core_connect(self->core, socket, token, STR("10.0.0.1"));
+    gateway_core_connect(self->core, socket, token, STR("10.0.0.1"), &(trace_context_t){0});
 }
 
 static void on_event(void *ctx, socket_t *socket, const socket_event_t *event) {

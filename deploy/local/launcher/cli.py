@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from launcher import build, demo, logs, packages, plan, ports, report, testing, tokens
+from launcher import build, demo, logs, packages, plan, ports, report, testing, tokens, traces
 from launcher.console import Failure, Step, say
 from launcher.settings import Settings
 from launcher.system import System
@@ -78,8 +78,20 @@ def chosen(system, word):
     return found
 
 
+def show_trace(system, options):
+    lines = sys.stdin if options.service == "-" else logs.all_lines(system.supervisor.logs)
+    found = traces.find(lines, options.trace)
+    if not found:
+        raise Failure(f"no step of trace {options.trace} in the logs; docs/operations.md, Traces, "
+                      "says which traces are logged")
+    print("\n".join(traces.report(found)))
+    return 0
+
+
 def command_logs(settings, options):
     system = System(settings)
+    if options.trace:
+        return show_trace(system, options)
     found = chosen(system, options.service) if options.service else system.saved_plan()
     logs.show(system.supervisor.logs, [instance.name for instance in found], options.lines,
               lambda: options.follow)
@@ -163,6 +175,9 @@ def parser():
     status.add_argument("--json", action="store_true")
     show = add("logs", command_logs, "show the logs of all, of a service or of an instance")
     show.add_argument("service", nargs="?")
+    show.add_argument("--trace", metavar="ID",
+                      help="one message's way over all services: a trace id, a traceparent, or the "
+                           "trace of a connection; reads standard input with - as SERVICE")
     show.add_argument("-f", "--follow", action="store_true", help="go on with what is added")
     show.add_argument("-n", "--lines", type=int, default=LOG_LINES, help="of each (default 50)")
     restart = add("restart", command_restart, "restart a service or an instance, one after another")

@@ -19,6 +19,13 @@ def last_lines(path, count):
     return text.splitlines()[-count:] if count else []
 
 
+def all_lines(directory):
+    """Every line of every instance's log, rotated files too."""
+    for path in sorted(directory.glob("*/@*.[su]")) + sorted(directory.glob("*/current")):
+        with open(path, encoding="utf-8", errors="replace") as file:
+            yield from file
+
+
 class Follower:
     """Reads what a log gains, across svlogd's rotation (the file is renamed, a new one begins)."""
 

@@ -1,8 +1,9 @@
 /* Any header values: origin, host, forwarded addresses, codings, tags, trace ids. */
 #include "common/client_address.h"
 #include "common/cors.h"
+#include "common/trace.h"
 #include "rest/content_coding.h"
-#include "rest/trace_context.h"
+#include "rest/request_id.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -35,16 +36,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const char *line = size ? memchr(text.p, '\n', size) : NULL;
     str_t first = {text.p, line ? (size_t)(line - text.p) : size};
     str_t second = line ? str_from_offset(text, first.n + 1) : STR("app.example");
-    uint8_t trace[TRACE_ID_BYTES];
+    trace_t trace;
     check_origin(first, second);
     check_address(first);
     for (content_coding_t coding = 0; coding < CODING_COUNT; coding++)
         (void)content_coding_accepts(first, coding);
     (void)content_etag_matches(first, STR("\"x\""));
     (void)cors_is_configurable(first);
-    if (trace_context_is_request_id(first))
+    if (request_id_is_valid(first))
         ASSERT(first.n <= REQUEST_ID_BYTES_MAX);
-    if (trace_context_parse(first, trace) == OK)
-        ASSERT(first.n >= 55);
+    if (trace_parse(first, &trace) == OK || trace_parse_id(first, &trace) == OK)
+        ASSERT(first.n >= TRACE_TEXT && trace_is_set(&trace));
     return 0;
 }

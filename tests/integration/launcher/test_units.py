@@ -10,7 +10,7 @@ import unittest
 
 import support
 
-from launcher import edge, packages, ports, settings, testing, tokens
+from launcher import edge, packages, ports, settings, testing, tokens, traces
 from launcher.console import Failure
 
 
@@ -145,6 +145,38 @@ class PackagesTest(unittest.TestCase):
         self.assertEqual(len(names), len(set(names)))
         for name in names:
             self.assertRegex(name, r"^[a-z0-9][a-z0-9+.-]+$")
+
+
+class TracesTest(unittest.TestCase):
+    CONNECTION, EVENT, OTHER = "0a" * 16, "0b" * 16, "0c" * 16
+
+    def line(self, second, instance, trace, rest):
+        return (f"ts=2026-01-02T03:04:{second}Z level=info service=x instance={instance} "
+                f"event=step trace={trace} {rest}\n")
+
+    def lines(self):
+        return [
+            self.line("05.000300", "broker-1", self.EVENT, 'room="a b" code=""'),
+            "2026-01-02 some other line ts=1\n",
+            self.line("05.000000", "gateway-1", self.EVENT, f"link={self.CONNECTION} session=3"),
+            self.line("04.000000", "gateway-1", self.CONNECTION, "n=0"),
+            "gateway-1  | " + self.line("05.000400", "gateway-1", self.OTHER, ""),
+        ]
+
+    def test_a_trace_is_shown_in_order_with_times(self):
+        self.assertEqual(traces.report(traces.find(self.lines(), self.EVENT)), [
+            f"trace {self.EVENT} began 2026-01-02T03:04:05.000000Z, of connection {self.CONNECTION}",
+            "     0.000 ms  gateway-1  step session=3",
+            '     0.300 ms  broker-1   step room="a b"'])
+
+    def test_a_connection_leads_to_its_events(self):
+        found = traces.find(self.lines(), f"00-{self.CONNECTION}-{'1' * 16}-01")
+        self.assertEqual(list(found), [self.CONNECTION, self.EVENT])
+        self.assertEqual(traces.find(self.lines(), "0d" * 16), {})
+
+    def test_ids_are_taken_as_headers_spell_them(self):
+        uuid = "0c0c0c0c-0c0c-0c0c-0c0c-0c0c0c0c0c0c"
+        self.assertEqual(list(traces.find(self.lines(), uuid)), [self.OTHER])
 
 
 class CountsTest(unittest.TestCase):

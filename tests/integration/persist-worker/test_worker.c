@@ -60,7 +60,7 @@ static void test_send(void **state) {
     assert_int_equal(stored.duplicate, 0);
     assert_int_equal(stored.epoch, bus_server_incarnation(world->server));
     assert_int_equal(heard->envelope.session, job + 1000);
-    assert_int_equal(heard->envelope.trace[3], 7);
+    assert_int_equal(heard->envelope.trace.id[3], 7);
     assert_true(heard->envelope.request_id != 0 && !(heard->envelope.flags & ENVELOPE_REPLY));
     assert_memory_equal(stored.message.p, "{\"id\":\"", 7);
     assert_non_null(memmem(stored.message.p, stored.message.n,

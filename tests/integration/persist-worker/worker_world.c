@@ -263,7 +263,7 @@ uint64_t worker_world_ask(worker_world_t *self, uint16_t type, const char *room,
                            .room = str_from(room),
                            .user = str_from(user),
                            .body = strbuf_str(body)};
-    memset(envelope.trace, 7, sizeof(envelope.trace));
+    memset(envelope.trace.id, 7, sizeof(envelope.trace.id));
     assert_non_null(self->peer);
     assert_int_equal(bus_server_send(self->server, self->peer, &envelope), OK);
     strbuf_fini(body);

@@ -13,7 +13,7 @@ static void copy_owns_what_the_original_borrowed(void **state) {
     envelope_t original = {.type = 40,
                            .request_id = 7,
                            .session = 8,
-                           .trace = {1, 2, 3},
+                           .trace = {.id = {1, 2, 3}},
                            .room = {room, 8},
                            .user = {user, 1},
                            .body = {body, 4}};
@@ -27,7 +27,7 @@ static void copy_owns_what_the_original_borrowed(void **state) {
     assert_int_equal(copy->type, 40);
     assert_int_equal(copy->request_id, 7);
     assert_int_equal(copy->session, 8);
-    assert_memory_equal(copy->trace, original.trace, TRACE_ID_BYTES);
+    assert_memory_equal(copy->trace.id, original.trace.id, TRACE_ID_BYTES);
     assert_int_equal(envelope_copy_bytes(copy), sizeof(envelope_t) + 13);
     free(copy);
 }

@@ -106,7 +106,7 @@ class ServiceTest(unittest.TestCase):
     def assert_clean(self, service):
         """No handle was left open and no line is torn."""
         for line in service.lines:
-            self.assertRegex(line, r"^ts=\S+Z level=(debug|info|warn|error) service=sample "
+            self.assertRegex(line, r"^ts=\S+:\d\d\.\d{6}Z level=(debug|info|warn|error) service=sample "
                                    r"instance=\S+ event=\S+")
             self.assertNotIn("handle_left_open", line)
             self.assertNotIn("hush-hush", line)

@@ -198,6 +198,8 @@ static void record_envelope(scene_t *self, const char *what, size_t broker,
         strbuf_printf(&self->record, " user=%.*s", STR_ARG(envelope->user));
     if (envelope->session)
         strbuf_printf(&self->record, " session=%d", (int)envelope->session);
+    if (trace_is_set(&envelope->trace))
+        strbuf_printf(&self->record, " trace=%d", envelope->trace.id[0]);
     record_body(self, envelope);
     strbuf_append_char(&self->record, '\n');
 }
@@ -245,6 +247,13 @@ static err_t post(void *ctx, size_t broker, const envelope_t *envelope) {
     return OK;
 }
 
+static void step(void *ctx, const gateway_step_t *step) {
+    scene_t *self = ctx;
+    strbuf_printf(&self->record, "step %d %s %.*s %s session=%d seq=%d sockets=%d\n",
+                  step->trace.id[0], step->name, STR_ARG(step->event), code_name(step->code),
+                  (int)step->session, (int)step->seq, (int)step->sockets);
+}
+
 static const gateway_ops_t scene_ops = {
     .now_ms = now_ms,
     .unix_ms = unix_ms,
@@ -258,6 +267,7 @@ static const gateway_ops_t scene_ops = {
     .drop_ack = drop_ack,
     .close = close_socket,
     .socket_id = socket_id,
+    .step = step,
     .request = request,
     .cancel = cancel,
     .post = post,
@@ -336,7 +346,7 @@ void scene_up(scene_t *self, size_t broker) {
 size_t scene_ask(scene_t *self, const char *token, const char *address) {
     assert_true(self->socket_count < SCENE_SOCKETS);
     scene_socket_t *socket = &self->sockets[++self->socket_count];
-    gateway_core_connect(self->core, socket, str_from(token), str_from(address));
+    gateway_core_connect(self->core, socket, str_from(token), str_from(address), &self->context);
     return self->socket_count;
 }
 
@@ -355,9 +365,11 @@ void scene_event(scene_t *self, size_t socket, const char *event, const char *pa
                  uint64_t ack) {
     strbuf_t array = {0};
     strbuf_printf(&array, "[\"%s\",%s]", event, payload);
-    gateway_event_t made = {.name = str_from(event), .array = strbuf_str(&array)};
+    gateway_event_t made = {
+        .name = str_from(event), .array = strbuf_str(&array), .ack.trace = self->trace};
     if (ack) {
-        made.ack = (gateway_ack_t){.socket = &self->sockets[socket], .id = ack};
+        made.ack.socket = &self->sockets[socket];
+        made.ack.id = ack;
         self->acks++;
     }
     gateway_core_event(self->core, self->sockets[socket].session, &made);

@@ -46,6 +46,8 @@ typedef struct {
     metrics_t *metrics;
     int64_t now_ms;
     int64_t unix_ms;
+    trace_context_t context; /* of those who connect */
+    trace_t trace;           /* of the events they send */
     bool up[2];
     bool bus_full; /* requests are refused */
     scene_socket_t sockets[SCENE_SOCKETS + 1];

@@ -202,6 +202,7 @@ void scene_deliver(scene_t *self, uint16_t type, const char *room, const char *u
                            .room = str_from(room),
                            .user = str_from(user),
                            .session = session,
+                           .trace = self->trace,
                            .body = strbuf_str(&self->body)};
     assert_true(proto_allowed(type, ROLE_BROKER, ROLE_GATEWAY));
     gateway_core_deliver(self->core, brokers_of_room(self->brokers, envelope.room), &envelope);

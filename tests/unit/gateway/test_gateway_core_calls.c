@@ -48,6 +48,39 @@ TEST(each_event_makes_its_request_and_is_answered) {
     scene_fini(&scene);
 }
 
+TEST(a_trace_follows_its_event) {
+    (void)state;
+    scene_t scene;
+    scene_init(&scene);
+    scene.context.trace.id[0] = 8;
+    scene_start(&scene);
+    scene_ask(&scene, "token", "10.0.0.1");
+    scene_identity(&scene, "a", scene.unix_ms + SCENE_TOKEN_MS);
+    scene_answer(&scene, MSG_AUTH_VERIFY, MSG_IDENTITY);
+    scene_expect(&scene, "ask AUTH_VERIFY trace=8 token=token\n"
+                         "accept s1\n"
+                         "post SUBSCRIBE user_a user=a session=1 trace=8\n"
+                         "ask USER_SEEN user_a user=a\n");
+    scene_joined(&scene, 1, 0);
+    scene.trace.id[0] = 7;
+    scene_event(&scene, 1, "send_message", SEND("x", "k"), 1);
+    scene_stored(&scene, 1, "a", "k");
+    scene_answer(&scene, MSG_SEND, MSG_STORED);
+    scene_new_message(&scene, "conv_a_b", 2, "b");
+    scene_event(&scene, 1, "send_message", "{}", 0);
+    scene_expect(
+        &scene,
+        "ask SEND conv_a_b user=a session=1 trace=7 text=x client=k\n"
+        "step 7 event_answered send_message ok session=1 seq=0 sockets=0\n"
+        "s1 ack 1 {\"ok\":true,\"message\":" MESSAGE("1", "k") "}\n"
+        "s1 new_message {\"seq\":2,\"senderId\":\"b\",\"clientId\":\"c2\"}\n"
+        "step 7 event_delivered new_message ok session=0 seq=2 sockets=1\n"
+        "step 7 event_answered send_message invalid_payload session=1 seq=0 sockets=0\n"
+        "s1 error {\"event\":\"send_message\",\"code\":\"invalid_payload\","
+        "\"message\":\"conversationId is missing\"}\n");
+    scene_fini(&scene);
+}
+
 TEST(a_message_without_client_id_gets_one_of_its_own) {
     (void)state;
     scene_t scene;
@@ -280,6 +313,7 @@ TEST(the_core_can_end_with_everything_pending) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_event_makes_its_request_and_is_answered),
+        cmocka_unit_test(a_trace_follows_its_event),
         cmocka_unit_test(a_message_without_client_id_gets_one_of_its_own),
         cmocka_unit_test(errors_of_brokers_reach_the_client),
         cmocka_unit_test(no_answer_is_unavailable),

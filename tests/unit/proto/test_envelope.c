@@ -19,7 +19,7 @@ static void test_round_trip(void **state) {
         .receiver = 0x1122334455667788,
         .request_id = 42,
         .session = 43,
-        .trace = {1, 2, 3},
+        .trace = {.id = {1, 2, 3}, .sampled = true},
         .room = STR("conv_1_2"),
         .user = STR("1"),
         .body = STR("\x80"),
@@ -38,7 +38,8 @@ static void test_round_trip(void **state) {
     assert_true(out.receiver == in.receiver);
     assert_true(out.request_id == in.request_id);
     assert_true(out.session == in.session);
-    assert_memory_equal(out.trace, in.trace, TRACE_ID_BYTES);
+    assert_memory_equal(out.trace.id, in.trace.id, TRACE_ID_BYTES);
+    assert_true(out.trace.sampled);
     assert_true(str_eq(out.room, in.room));
     assert_true(str_eq(out.user, in.user));
     assert_true(str_eq(out.body, in.body));
