@@ -27,5 +27,8 @@ export default defineConfig({
     environment: "jsdom",
     include: ["src/**/*.test.{ts,tsx}"],
     restoreMocks: true,
+    // Long for a busy machine; what is waited for has shorter deadlines of its own.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 });

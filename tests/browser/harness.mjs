@@ -4,6 +4,8 @@
 //   const anna = await site.open("anna", { name: "Anna Berg" });    // signed in, in a context of her own
 //   await site.stop();                    // fails if a page reported an error or broke the policy
 //
+// Everything is as ./parley up has it by default, the limits on rates too.
+//
 // BUILD_DIR says which build to run (default build/dev). The page in web/dist must have been built.
 
 import { execFile } from "node:child_process";
@@ -13,17 +15,15 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { chromium } from "playwright-core";
-import { sign, until } from "../integration/harness/system.mjs";
-
-export { until };
+import { sign, until as poll } from "../integration/harness/system.mjs";
 
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
 export const dist = join(root, "web/dist");
 const buildDir = resolve(root, process.env.BUILD_DIR ?? "build/dev");
 const run = promisify(execFile);
 
-/** Long for two busy cores. */
-export const WAIT_MS = 15_000;
+/** Long for two busy cores: nothing here judges how fast the machine is. */
+export const WAIT_MS = 30_000;
 const PORT_SPAN = 100;
 const START_TRIES = 5;
 
@@ -42,10 +42,17 @@ const FLAGS = [
 export const DESKTOP = { width: 1200, height: 800 };
 export const PHONE = { width: 360, height: 740 };
 
+/** Polls `probe` until it gives something true. */
+export function until(what, probe, ms = WAIT_MS) {
+  return poll(what, probe, ms);
+}
+
 /** Of a hundred ports that belong together, below those that the system hands out by itself. */
 function someBasePort() {
   return 12_000 + PORT_SPAN * Math.floor(Math.random() * 180);
 }
+
+const frames = new WeakMap();
 
 export class Site {
   contexts = [];
@@ -73,7 +80,6 @@ export class Site {
       this.port = someBasePort();
       this.environment = {
         ...process.env,
-        RATE_LIMIT: "off",
         DRAIN_SECONDS: "1",
         ...environment,
         PORT: String(this.port),
@@ -146,6 +152,9 @@ export class Site {
   /** A page of that window. What it reports as an error is a fault. */
   async page(context, who, path = "/") {
     const page = await context.newPage();
+    const sent = [];
+    frames.set(page, sent);
+    page.on("websocket", (socket) => socket.on("framesent", ({ payload }) => sent.push(String(payload))));
     page.on("pageerror", (error) => this.faults.push(`${who}: ${error.stack ?? error}`));
     page.on("console", (message) => {
       const isFault = /Content Security Policy|Warning:|Minified React error/.test(message.text());
@@ -195,6 +204,18 @@ export async function ready(page) {
 export async function write(page, text) {
   await composer(page).fill(text);
   await page.getByRole("button", { name: "Send", exact: true }).click();
+}
+
+/** Signs the page in anew, or with another token, as a link does. */
+export async function follow(page, token) {
+  await page.evaluate((text) => {
+    location.hash = `#token=${text}`;
+  }, token);
+}
+
+/** What the page has sent over its WebSockets, as text. */
+export function framesOf(page) {
+  return frames.get(page);
 }
 
 /** The texts of the messages in view, in order. */

@@ -270,8 +270,10 @@ test("older pages come in without a jump", async () => {
     before = await height();
     await route.continue();
   });
-  await scroller.hover();
-  while (!isAsked) await page.mouse.wheel(0, -300);
+  await until("older messages to be asked for", async () => {
+    if (!isAsked) await scroller.evaluate((element) => element.scrollBy({ top: -300, behavior: "instant" }));
+    return isAsked;
+  });
   await until("older rows", async () => (await height()) > before + 1000);
   const moved = await page.evaluate(() => {
     const shifts = [...document.querySelectorAll("[data-seq]")]

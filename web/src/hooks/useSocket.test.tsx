@@ -1,8 +1,11 @@
-import { cleanup, renderHook, waitFor } from "@testing-library/react";
+import { cleanup, configure, renderHook, waitFor } from "@testing-library/react";
 import { StrictMode } from "react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { TestServer } from "../testing/server";
+import { WAIT_MS } from "../testing/wait";
 import { useSocket, useSocketEvent } from "./useSocket";
+
+configure({ asyncUtilTimeout: WAIT_MS });
 
 let server: TestServer;
 let url: string;
@@ -24,7 +27,7 @@ test("connects while mounted with a token, under StrictMode too, and goes with t
   });
   expect(result.current.connection.state).toBe("idle");
   rerender({ token: "t1" });
-  await waitFor(() => expect(result.current.isConnected).toBe(true), { timeout: 5_000 });
+  await waitFor(() => expect(result.current.isConnected).toBe(true));
   const { service } = result.current;
   rerender({ token: "t2" });
   await waitFor(() => expect(server.tokens.at(-1)).toBe("refreshed t2"));

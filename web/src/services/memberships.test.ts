@@ -1,6 +1,7 @@
 import { beforeEach, expect, test, vi } from "vitest";
 import { type Ack, type Joined, type Message, ParleyError } from "../contract";
 import { joined, message, messages } from "../testing/messages";
+import { waitFor } from "../testing/wait";
 import { CATCH_UP_MAX, Memberships } from "./memberships";
 
 const ID = "conv_anna_ben";
@@ -45,7 +46,7 @@ async function reconnect(memberships: Memberships): Promise<void> {
   memberships.disconnected();
   const calls = onJoined.mock.calls.length;
   memberships.connected();
-  await vi.waitFor(() => expect(onJoined.mock.calls.length).toBe(calls + 1));
+  await waitFor(() => expect(onJoined.mock.calls.length).toBe(calls + 1));
 }
 
 test("the first join's messages are its answer, later ones come as events, each once", async () => {
@@ -107,7 +108,7 @@ test("messages that arrive while a join is under way come after its own", async 
   memberships.connected();
   memberships.receive(message(5));
   expect(seen).toEqual([]);
-  await vi.waitFor(() => expect(seen).toEqual([3, 4, 5]));
+  await waitFor(() => expect(seen).toEqual([3, 4, 5]));
 });
 
 test("a hole too large, a restored database and a lost head all start anew", async () => {
@@ -141,7 +142,7 @@ test("a temporary refusal is tried again, a lasting one ends the membership", as
   answers = [{ ok: false, error: { code: "forbidden", message: "no" } }];
   memberships.disconnected();
   memberships.connected();
-  await vi.waitFor(() => expect(onRefused).toHaveBeenCalledOnce());
+  await waitFor(() => expect(onRefused).toHaveBeenCalledOnce());
   expect(memberships.has(ID)).toBe(false);
 });
 

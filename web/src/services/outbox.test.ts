@@ -2,6 +2,7 @@ import "fake-indexeddb/auto";
 import { beforeEach, expect, test, vi } from "vitest";
 import { type Message, ParleyError } from "../contract";
 import { message } from "../testing/messages";
+import { waitFor } from "../testing/wait";
 import { Outbox, type OutboxEntry, type OutboxOptions } from "./outbox";
 import { Storage } from "./storage";
 
@@ -52,9 +53,9 @@ test("what is written goes out in order and leaves nothing behind", async () => 
   const outbox = make();
   for (const text of ["a", "b", "c"]) outbox.add(ID, text);
   expect(entries.map(({ text }) => text)).toEqual(["a", "b", "c"]);
-  await vi.waitFor(() => expect(entries).toEqual([]));
+  await waitFor(() => expect(entries).toEqual([]));
   expect(sent.map(({ text }) => text)).toEqual(["a", "b", "c"]);
-  await vi.waitFor(async () => expect(await storedEntries()).toEqual([]));
+  await waitFor(async () => expect(await storedEntries()).toEqual([]));
 });
 
 test("offline it waits, and outlives the page; the clientId stays the same", async () => {
@@ -62,14 +63,14 @@ test("offline it waits, and outlives the page; the clientId stays the same", asy
   const before = make();
   const first = before.add(ID, "one");
   before.add(ID, "two", 7);
-  await vi.waitFor(async () => expect((await storedEntries()).length).toBe(2));
+  await waitFor(async () => expect((await storedEntries()).length).toBe(2));
   before.stop();
   expect(sent).toEqual([]);
 
   const after = make({ owner: "tab-2" });
   isConnected = true;
   await after.load();
-  await vi.waitFor(() => expect(sent.length).toBe(2));
+  await waitFor(() => expect(sent.length).toBe(2));
   expect(sent.map(({ text }) => text)).toEqual(["one", "two"]);
   expect(sent[0]?.clientId).toBe(first.clientId);
   expect(sent[1]?.replyTo).toBe(7);
@@ -78,7 +79,7 @@ test("offline it waits, and outlives the page; the clientId stays the same", asy
 test("another living tab's messages are shown, not sent", async () => {
   isConnected = false;
   make({ owner: "tab-1" }).add(ID, "from the other tab");
-  await vi.waitFor(async () => expect((await storedEntries()).length).toBe(1));
+  await waitFor(async () => expect((await storedEntries()).length).toBe(1));
   isConnected = true;
   const outbox = make({ owner: "tab-2", findDead: async () => [] });
   await outbox.load();
@@ -90,16 +91,16 @@ test("what is written, sent or discarded while the storage is read stays so", as
   isConnected = false;
   const before = make({ owner: "gone" });
   const old = before.add(ID, "old");
-  await vi.waitFor(async () => expect((await storedEntries()).length).toBe(1));
+  await waitFor(async () => expect((await storedEntries()).length).toBe(1));
   let answer = () => {};
   const outbox = make({
     owner: "tab-2",
     findDead: (owners) => new Promise((resolve) => (answer = () => resolve(owners))),
   });
   const loads = [outbox.load(), outbox.load()];
-  await vi.waitFor(() => answer());
+  await waitFor(() => answer());
   outbox.add(ID, "new");
-  await vi.waitFor(() => {
+  await waitFor(() => {
     answer();
     expect(entries.map(({ text }) => text)).toEqual(["old", "new"]);
   });
@@ -116,7 +117,7 @@ test("a lost answer is tried again with the same clientId, ahead of what was wri
   const outbox = make();
   outbox.add(ID, "a");
   outbox.add(ID, "b");
-  await vi.waitFor(() => expect(sent.map(({ text }) => text)).toEqual(["a", "b"]));
+  await waitFor(() => expect(sent.map(({ text }) => text)).toEqual(["a", "b"]));
 });
 
 test("a refused message says why, does not hold up others, and can be retried or discarded", async () => {
@@ -124,20 +125,20 @@ test("a refused message says why, does not hold up others, and can be retried or
   const outbox = make();
   const { clientId } = outbox.add(ID, "bad");
   outbox.add(ID, "good");
-  await vi.waitFor(() => expect(sent.map(({ text }) => text)).toEqual(["good"]));
+  await waitFor(() => expect(sent.map(({ text }) => text)).toEqual(["good"]));
   expect(entries.map(({ refusal }) => refusal?.code)).toEqual(["invalid_payload"]);
-  await vi.waitFor(async () => expect((await storedEntries())[0]?.refusal?.code).toBe("invalid_payload"));
+  await waitFor(async () => expect((await storedEntries())[0]?.refusal?.code).toBe("invalid_payload"));
 
   outbox.retry(clientId);
-  await vi.waitFor(() => expect(sent.map(({ text }) => text)).toEqual(["good", "bad"]));
+  await waitFor(() => expect(sent.map(({ text }) => text)).toEqual(["good", "bad"]));
   expect(sent[1]?.clientId).toBe(clientId);
 
   failures = [new ParleyError({ code: "forbidden", message: "no" })];
   const refused = outbox.add(ID, "never");
-  await vi.waitFor(() => expect(entries[0]?.refusal?.code).toBe("forbidden"));
+  await waitFor(() => expect(entries[0]?.refusal?.code).toBe("forbidden"));
   outbox.discard(refused.clientId);
   expect(entries).toEqual([]);
-  await vi.waitFor(async () => expect(await storedEntries()).toEqual([]));
+  await waitFor(async () => expect(await storedEntries()).toEqual([]));
 });
 
 test("a message that is known to be stored is not sent again", async () => {
@@ -147,14 +148,14 @@ test("a message that is known to be stored is not sent again", async () => {
   outbox.confirm(clientId);
   isConnected = true;
   outbox.connected();
-  await vi.waitFor(async () => expect(await storedEntries()).toEqual([]));
+  await waitFor(async () => expect(await storedEntries()).toEqual([]));
   expect(sent).toEqual([]);
 });
 
 test("another tab's message that has arrived is not shown as waiting", async () => {
   isConnected = false;
   const { clientId } = make({ owner: "tab-1" }).add(ID, "from the other tab");
-  await vi.waitFor(async () => expect((await storedEntries()).length).toBe(1));
+  await waitFor(async () => expect((await storedEntries()).length).toBe(1));
   const outbox = make({ owner: "tab-2", findDead: async () => [] });
   outbox.confirm(clientId);
   await outbox.load();
@@ -172,9 +173,9 @@ test("conversations don't wait for each other", async () => {
   });
   outbox.add(ID, "slow");
   outbox.add("conv_anna_carl", "fast");
-  await vi.waitFor(() => expect(sent.map(({ text }) => text)).toEqual(["fast"]));
+  await waitFor(() => expect(sent.map(({ text }) => text)).toEqual(["fast"]));
   release();
-  await vi.waitFor(() => expect(sent.length).toBe(2));
+  await waitFor(() => expect(sent.length).toBe(2));
 });
 
 test("without storage it goes on in memory", async () => {
@@ -186,7 +187,7 @@ test("without storage it goes on in memory", async () => {
   const outbox = make({ storage: broken });
   await outbox.load();
   outbox.add(ID, "a");
-  await vi.waitFor(() => expect(sent.length).toBe(1));
+  await waitFor(() => expect(sent.length).toBe(1));
   expect(entries).toEqual([]);
 });
 
@@ -196,7 +197,7 @@ test("a clock that is set back does not change the order", async () => {
   outbox.add(ID, "first");
   vi.spyOn(Date, "now").mockReturnValue(1000);
   outbox.add(ID, "second");
-  await vi.waitFor(async () => expect((await storedEntries()).length).toBe(2));
+  await waitFor(async () => expect((await storedEntries()).length).toBe(2));
   const again = make({ owner: "tab-2" });
   await again.load();
   expect(entries.map(({ text }) => text)).toEqual(["first", "second"]);

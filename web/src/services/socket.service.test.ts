@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Message } from "../contract";
 import { TestServer } from "../testing/server";
+import { waitFor } from "../testing/wait";
 import { SocketService } from "./socket.service";
 
 let server: TestServer;
@@ -24,7 +25,7 @@ afterEach(async () => {
 });
 
 async function connected(): Promise<void> {
-  await vi.waitFor(() => expect(service.isConnected).toBe(true), 5_000);
+  await waitFor(() => expect(service.isConnected).toBe(true));
 }
 
 test("connects with its token and says so", async () => {
@@ -39,7 +40,7 @@ test("joins, gets live messages, sends, marks read", async () => {
   const answer = await service.joinConversation(server.conversationId);
   expect(answer.headSeq).toBe(0);
   server.post("hello");
-  await vi.waitFor(() => expect(received).toEqual([1]));
+  await waitFor(() => expect(received).toEqual([1]));
   const message = await service.sendMessage(server.conversationId, "hi", { clientId: "c1" });
   expect(message.seq).toBe(2);
   expect(received).toEqual([1, 2]);
@@ -54,15 +55,15 @@ test("comes back by itself, with the newest token, and has missed and doubled no
   service.connect(() => token);
   await service.joinConversation(server.conversationId);
   server.post("1");
-  await vi.waitFor(() => expect(received).toEqual([1]));
+  await waitFor(() => expect(received).toEqual([1]));
   token = "t2";
   server.cut();
-  await vi.waitFor(() => expect(service.isConnected).toBe(false));
+  await waitFor(() => expect(service.isConnected).toBe(false));
   server.post("2");
   server.post("3");
-  await vi.waitFor(() => expect(received).toEqual([1, 2, 3]), 5_000);
+  await waitFor(() => expect(received).toEqual([1, 2, 3]));
   server.post("4");
-  await vi.waitFor(() => expect(received).toEqual([1, 2, 3, 4]));
+  await waitFor(() => expect(received).toEqual([1, 2, 3, 4]));
   expect(server.joins).toEqual([undefined, 1]);
   expect(server.tokens).toEqual(["t1", "t2"]);
   expect(states).toEqual(["connecting", "connected", "reconnecting", "connected"]);
@@ -90,11 +91,11 @@ test("an expired token is told, and a new one goes on where the old one ended", 
   const refused = vi.fn();
   service.on("token_refused", refused);
   server.cut();
-  await vi.waitFor(() => expect(refused).toHaveBeenCalledExactlyOnceWith("token_expired"), 5_000);
+  await waitFor(() => expect(refused).toHaveBeenCalledExactlyOnceWith("token_expired"));
   expect(service.status.state).toBe("refused");
   server.post("missed");
   await service.updateToken("t2");
-  await vi.waitFor(() => expect(received).toEqual([1]), 5_000);
+  await waitFor(() => expect(received).toEqual([1]));
   expect(service.status.state).toBe("connected");
 });
 
@@ -111,12 +112,12 @@ test("typing is a few events, leaving and off() end what was begun", async () =>
   await service.joinConversation(server.conversationId);
   for (let i = 0; i < 10; i++) service.startTyping(server.conversationId);
   service.stopTyping(server.conversationId);
-  await vi.waitFor(() => expect(server.events.slice(-2)).toEqual(["typing", "stop_typing"]));
+  await waitFor(() => expect(server.events.slice(-2)).toEqual(["typing", "stop_typing"]));
   const listener = vi.fn();
   const off = service.on("new_message", listener);
   off();
   service.leaveConversation(server.conversationId);
-  await vi.waitFor(() => expect(server.events.at(-1)).toBe("leave_conversation"));
+  await waitFor(() => expect(server.events.at(-1)).toBe("leave_conversation"));
   server.post("unheard");
   await service.markRead(server.conversationId);
   expect(listener).not.toHaveBeenCalled();
