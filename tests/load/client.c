@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { READ_BYTES = 65536, HEAD_MAX = 8192 };
+enum { READ_BYTES = 262144, HEAD_MAX = 8192 };
 
 static void close_client(client_t *self, const char *why) {
     if (self->state == CLIENT_CLOSED)
@@ -23,8 +23,10 @@ static void watch(client_t *self, int epoll_fd, bool write) {
     epoll_ctl(epoll_fd, EPOLL_CTL_MOD, self->fd, &event);
 }
 
-static void flush(client_t *self, int epoll_fd) {
+void client_flush(client_t *self, int epoll_fd) {
     size_t sent = 0;
+    if (self->state == CLIENT_CLOSED)
+        return;
     while (sent < self->out.n) {
         ssize_t n = send(self->fd, self->out.p + sent, self->out.n - sent, MSG_NOSIGNAL);
         if (n < 0 && errno == EAGAIN)
@@ -89,22 +91,20 @@ static void append_frame(client_t *self, unsigned opcode, str_t payload) {
     strbuf_append(&self->out, payload);
 }
 
-void client_send(client_t *self, int epoll_fd, str_t packet) {
-    if (self->state == CLIENT_CLOSED)
-        return;
-    append_frame(self, 1, packet);
-    flush(self, epoll_fd);
+void client_send(client_t *self, str_t packet) {
+    if (self->state != CLIENT_CLOSED)
+        append_frame(self, 1, packet);
 }
 
 /* ---- receiving ---- */
 
-static void on_packet(client_t *self, int epoll_fd, str_t packet) {
+static void on_packet(client_t *self, str_t packet) {
     if (str_starts_with(packet, STR("2"))) {
-        client_send(self, epoll_fd, STR("3"));
+        client_send(self, STR("3"));
     } else if (self->state == CLIENT_OPENING && str_starts_with(packet, STR("0{"))) {
         strbuf_t connect = {0};
         strbuf_printf(&connect, "40{\"token\":\"%s\"}", self->token);
-        client_send(self, epoll_fd, strbuf_str(&connect));
+        client_send(self, strbuf_str(&connect));
         strbuf_fini(&connect);
     } else if (self->state == CLIENT_OPENING && str_starts_with(packet, STR("40{"))) {
         self->state = CLIENT_READY;
@@ -139,43 +139,48 @@ static size_t take_frame(str_t bytes, unsigned *opcode_out, str_t *payload_out) 
     return head + (size_t)length;
 }
 
-static void take_frames(client_t *self, int epoll_fd) {
+/* Takes the whole frames off `bytes`; returns how many bytes that was. */
+static size_t take_frames(client_t *self, str_t bytes) {
     size_t done = 0;
     while (self->state != CLIENT_CLOSED) {
         unsigned opcode;
         str_t payload;
-        size_t n = take_frame((str_t){self->in.p + done, self->in.n - done}, &opcode, &payload);
+        size_t n = take_frame(str_from_offset(bytes, done), &opcode, &payload);
         if (n == 0)
             break;
         done += n;
         if (opcode == 1)
-            on_packet(self, epoll_fd, payload);
+            on_packet(self, payload);
         else if (opcode == 8)
             close_client(self, "closed by the server");
         else if (opcode == 9)
             append_frame(self, 10, payload);
     }
-    memmove(self->in.p, self->in.p + done, self->in.n - done);
-    self->in.n -= done;
-    if (self->in.n == 0)
-        strbuf_fini(&self->in); /* an idle client holds no buffer */
+    return done;
 }
 
-static void take_upgrade(client_t *self) {
-    const char *end = memmem(self->in.p, self->in.n, "\r\n\r\n", 4);
-    if (!end) {
-        if (self->in.n > HEAD_MAX)
-            close_client(self, "endless response head");
-        return;
-    }
-    if (!str_starts_with(strbuf_str(&self->in), STR("HTTP/1.1 101"))) {
+/* Takes the answer to the upgrade off `bytes`, when it is whole; returns its size. */
+static size_t take_upgrade(client_t *self, str_t bytes) {
+    const char *end = memmem(bytes.p, bytes.n, "\r\n\r\n", 4);
+    if (!end && bytes.n > HEAD_MAX)
+        close_client(self, "endless response head");
+    if (!end)
+        return 0;
+    if (!str_starts_with(bytes, STR("HTTP/1.1 101"))) {
         close_client(self, "upgrade refused");
-        return;
+        return 0;
     }
-    size_t head = (size_t)(end + 4 - self->in.p);
-    memmove(self->in.p, self->in.p + head, self->in.n - head);
-    self->in.n -= head;
     self->state = CLIENT_OPENING;
+    return (size_t)(end + 4 - bytes.p);
+}
+
+static size_t take(client_t *self, str_t bytes) {
+    size_t done = 0;
+    if (self->state == CLIENT_UPGRADING)
+        done = take_upgrade(self, bytes);
+    if (self->state == CLIENT_OPENING || self->state == CLIENT_READY)
+        done += take_frames(self, str_from_offset(bytes, done));
+    return done;
 }
 
 static void on_connected(client_t *self) {
@@ -186,22 +191,35 @@ static void on_connected(client_t *self) {
                                   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"));
 }
 
-static void on_readable(client_t *self, int epoll_fd) {
-    ssize_t n;
-    do {
-        char *to = strbuf_reserve(&self->in, READ_BYTES);
-        n = recv(self->fd, to, READ_BYTES, 0);
-        if (n > 0)
-            self->in.n += (size_t)n;
-    } while (n == READ_BYTES);
-    if (n == 0 || (n < 0 && errno != EAGAIN)) {
-        close_client(self, n == 0 ? "connection ended" : "connection broke");
+/* Most reads end with a whole frame and are judged where they were read; only what is left over is
+ * kept, so that an idle client holds no buffer. */
+static void on_bytes(client_t *self, str_t bytes) {
+    if (self->in.n == 0) {
+        size_t done = take(self, bytes);
+        if (self->state != CLIENT_CLOSED)
+            strbuf_append(&self->in, str_from_offset(bytes, done));
         return;
     }
-    if (self->state == CLIENT_UPGRADING)
-        take_upgrade(self);
-    if (self->state == CLIENT_OPENING || self->state == CLIENT_READY)
-        take_frames(self, epoll_fd);
+    strbuf_append(&self->in, bytes);
+    size_t done = take(self, strbuf_str(&self->in));
+    if (done == self->in.n) {
+        strbuf_fini(&self->in);
+        return;
+    }
+    memmove(self->in.p, self->in.p + done, self->in.n - done);
+    self->in.n -= done;
+}
+
+static void on_readable(client_t *self) {
+    static char bytes[READ_BYTES];
+    ssize_t n;
+    do {
+        n = recv(self->fd, bytes, READ_BYTES, 0);
+        if (n > 0)
+            on_bytes(self, (str_t){bytes, (size_t)n});
+    } while (n == READ_BYTES && self->state != CLIENT_CLOSED);
+    if (self->state != CLIENT_CLOSED && (n == 0 || (n < 0 && errno != EAGAIN)))
+        close_client(self, n == 0 ? "connection ended" : "connection broke");
 }
 
 void client_on_event(client_t *self, int epoll_fd, uint32_t events) {
@@ -215,7 +233,6 @@ void client_on_event(client_t *self, int epoll_fd, uint32_t events) {
         on_connected(self);
     }
     if (events & (EPOLLIN | EPOLLERR | EPOLLHUP))
-        on_readable(self, epoll_fd);
-    if (self->state != CLIENT_CLOSED)
-        flush(self, epoll_fd);
+        on_readable(self);
+    client_flush(self, epoll_fd);
 }

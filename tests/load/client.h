@@ -43,6 +43,8 @@ err_t client_start(client_t *self, int epoll_fd, const struct sockaddr_in *sourc
                    const struct sockaddr_in *server) MUST_CHECK;
 /* Its descriptor is readable or writable. */
 void client_on_event(client_t *self, int epoll_fd, uint32_t events);
-/* Sends one packet (text) as a WebSocket frame. */
-void client_send(client_t *self, int epoll_fd, str_t packet);
+/* Puts one packet (text) into a WebSocket frame; it goes out with client_flush(), or by itself when
+ * the client handles an event. */
+void client_send(client_t *self, str_t packet);
+void client_flush(client_t *self, int epoll_fd);
 void client_fini(client_t *self);

@@ -3,68 +3,44 @@
  *   parley_load connect --server HOST:PORT[,…] --secret S --connections N
  *   parley_load chat    … --rate MESSAGES_PER_S --seconds S
  *   parley_load typing  … --rate EVENTS_PER_S --seconds S
+ *   parley_load max     … --in-flight K --seconds S
+ *   parley_load fanout  … --room R --senders N (--in-flight K | --rate R) --seconds S
+ *   parley_load rest    … --connections N --seconds S
  *
- * Clients talk in pairs. --hold S keeps all connections for S more seconds behind the report, for
- * measuring memory.
+ * Clients talk in pairs; in fanout all in one room. --hold S keeps all connections for S more
+ * seconds behind the report, for measuring memory. More connections than a process may have are
+ * shared out among several.
  *
- * Prints one JSON object. Exit code 1 when anything was lost, doubled or out of order, or a client
- * did not connect. Latencies count from the time an event was scheduled, so that no stall hides. */
-#include <arpa/inet.h>
-#include <getopt.h>
+ * Prints one JSON object. Exit code 1 when anything was lost, doubled, out of order or refused, or
+ * a client did not connect. Latencies count from the time an event was scheduled, so that no stall
+ * hides; the first second of load isn't measured. */
+#include <errno.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
-#include "tests/load/client.h"
-#include "tests/load/samples.h"
+#include "tests/load/load.h"
 #include "tests/load/token.h"
 
 enum {
-    CONNECTIONS_MAX = 19000,
-    SERVERS_MAX = 16,
-    SOURCES = 8,          /* loopback addresses that clients come from */
+    SOURCES = 64,         /* loopback addresses that clients come from */
     CONNECTING_MAX = 256, /* handshakes under way at once */
-    PHASE_SECONDS = 60,   /* connecting or joining may take this long */
-    SETTLE_SECONDS = 10,  /* the last deliveries may take this long */
 };
 
-typedef enum { MODE_CONNECT, MODE_CHAT, MODE_TYPING } load_mode_t;
-
-typedef struct {
-    load_mode_t mode;
-    struct sockaddr_in servers[SERVERS_MAX];
-    size_t server_count;
-    const char *secret;
-    size_t connections;
-    double rate;
-    int64_t seconds;
-    int64_t hold_seconds;
-} options_t;
-
-typedef struct {
-    options_t options;
-    int epoll_fd;
-    client_t *clients;
-    uint64_t *last_seq; /* of each client's conversation, as it saw it */
-    size_t started, ready, joined, closed, refused;
-    samples_t handshake, join, acknowledged, delivered;
-    uint64_t sent, deliveries, acks_ok, acks_failed, out_of_order, doubled;
-    const char *first_closed_because;
-    char first_refusal[200];
-} load_t;
-
-static int64_t now_ns(void) {
+int64_t load_clock_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* The number behind `key` in `packet`; 0 when it isn't there. */
-static uint64_t number_after(str_t packet, const char *key) {
-    const char *at = memmem(packet.p, packet.n, key, strlen(key));
+uint64_t number_after(str_t text, const char *key) {
+    const char *at = memmem(text.p, text.n, key, strlen(key));
     uint64_t value = 0;
     if (!at)
         return 0;
-    const char *end = packet.p + packet.n;
+    const char *end = text.p + text.n;
     for (at += strlen(key); at < end && *at >= '0' && *at <= '9'; at++)
         value = value * 10 + (uint64_t)(*at - '0');
     return value;
@@ -74,61 +50,25 @@ static uint64_t number_after(str_t packet, const char *key) {
 
 static void on_ready(void *ctx, client_t *client) {
     load_t *load = ctx;
-    load->ready++;
-    samples_add(&load->handshake, now_ns() - client->started_ns);
-}
-
-static void on_acknowledged(load_t *load, client_t *client, str_t packet) {
-    if (!memmem(packet.p, packet.n, "\"ok\":true", 9)) {
-        load->acks_failed++;
-        if (!load->first_refusal[0])
-            snprintf(load->first_refusal, sizeof(load->first_refusal), "%.*s", STR_ARG(packet));
-        return;
-    }
-    if (str_starts_with(packet, STR("430["))) { /* the join */
-        load->joined++;
-        samples_add(&load->join, now_ns() - client->started_ns);
-        load->last_seq[client->index] = number_after(packet, "\"headSeq\":");
-        return;
-    }
-    load->acks_ok++;
-    int64_t scheduled = (int64_t)number_after(packet, "\"text\":\"load ");
-    if (scheduled) {
-        samples_add(&load->acknowledged, now_ns() - scheduled);
-        load->last_seq[client->index] = number_after(packet, "\"seq\":");
-    }
-}
-
-static void on_delivered(load_t *load, client_t *client, str_t packet) {
-    uint64_t seq = number_after(packet, "\"seq\":");
-    uint64_t last = load->last_seq[client->index];
-    samples_add(&load->delivered, now_ns() - (int64_t)number_after(packet, "\"text\":\"load "));
-    load->deliveries++;
-    if (seq <= last)
-        load->doubled++; /* or late: either breaks the promise */
-    else if (seq != last + 1 && load->options.mode == MODE_CHAT && client->index % 2 == 1)
-        load->out_of_order++; /* the second of a pair only listens: it must see every seq */
-    if (seq > last)
-        load->last_seq[client->index] = seq;
+    load->figures->connected++;
+    histogram_add(&load->figures->handshake, load->now_ns - client->started_ns);
 }
 
 static void on_packet(void *ctx, client_t *client, str_t packet) {
     load_t *load = ctx;
-    if (packet.p[1] == '3') {
-        on_acknowledged(load, client, packet);
-    } else if (str_starts_with(packet, STR("42[\"new_message\""))) {
-        on_delivered(load, client, packet);
-    } else if (str_starts_with(packet, STR("42[\"user_typing\""))) {
-        load->deliveries++;
-        /* the partner scheduled it; one is in flight at most for each pair */
-        samples_add(&load->delivered, now_ns() - load->clients[client->index ^ 1].started_ns);
+    if (str_starts_with(packet, STR("430[")) && memmem(packet.p, packet.n, "\"ok\":true", 9)) {
+        load->figures->joined++;
+        histogram_add(&load->figures->join, load->now_ns - client->started_ns);
+        ledger_init(&load->ledgers[client->index], number_after(packet, "\"headSeq\":"));
+    } else {
+        drive_on_packet(load, client, packet);
     }
 }
 
 static void on_closed(void *ctx, client_t *client, const char *why) {
     load_t *load = ctx;
     (void)client;
-    load->closed++;
+    load->figures->closed++;
     if (!load->first_closed_because)
         load->first_closed_because = why;
 }
@@ -138,246 +78,220 @@ static const client_ops_t client_ops = {
 
 /* ---- phases ---- */
 
-static void poll_clients(load_t *load, int timeout_ms) {
+void load_poll(load_t *self, int timeout_ms) {
     struct epoll_event events[512];
-    int n = epoll_wait(load->epoll_fd, events, 512, timeout_ms);
-    for (int i = 0; i < n; i++)
-        client_on_event(events[i].data.ptr, load->epoll_fd, events[i].events);
+    int n = epoll_wait(self->epoll_fd, events, 512, timeout_ms);
+    for (int i = 0; i < n; i++) {
+        self->now_ns = load_clock_ns();
+        client_on_event(events[i].data.ptr, self->epoll_fd, events[i].events);
+    }
 }
 
-static void start_client(load_t *load, size_t index) {
-    client_t *client = &load->clients[index];
+static void start_client(load_t *self, size_t index) {
+    const options_t *options = &self->options;
+    client_t *client = &self->clients[index];
     char user[32];
-    snprintf(user, sizeof(user), "%zu", index + 1);
+    snprintf(user, sizeof(user), "%zu", options->first_user + index);
     struct sockaddr_in source = {
         .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001 + (uint32_t)(index % SOURCES))};
-    *client = (client_t){.ops = &client_ops, .ctx = load, .index = index, .started_ns = now_ns()};
-    client->token = token_new(str_from(load->options.secret), user);
-    const options_t *options = &load->options;
-    if (client_start(client, load->epoll_fd, &source,
+    *client =
+        (client_t){.ops = &client_ops, .ctx = self, .index = index, .started_ns = load_clock_ns()};
+    client->token = token_new(str_from(options->secret), user);
+    if (client_start(client, self->epoll_fd, &source,
                      &options->servers[index % options->server_count]) != OK) {
         client->state = CLIENT_CLOSED;
-        on_closed(load, client, "no socket");
+        on_closed(self, client, "no socket");
     }
 }
 
-static bool connect_all(load_t *load) {
-    int64_t end = now_ns() + (int64_t)PHASE_SECONDS * 1000000000;
-    size_t wanted = load->options.connections;
-    while (load->ready + load->closed < wanted && now_ns() < end) {
-        while (load->started < wanted &&
-               load->started - load->ready - load->closed < CONNECTING_MAX)
-            start_client(load, load->started++);
-        poll_clients(load, 100);
+static bool connect_all(load_t *self) {
+    const figures_t *figures = self->figures;
+    int64_t start = load_clock_ns(), end = start + (int64_t)PHASE_SECONDS * 1000000000;
+    size_t wanted = self->options.connections;
+    while (figures->connected + figures->closed < wanted && load_clock_ns() < end) {
+        while (self->started < wanted &&
+               self->started - figures->connected - figures->closed < CONNECTING_MAX)
+            start_client(self, self->started++);
+        load_poll(self, 100);
     }
-    return load->ready == wanted;
+    self->figures->connect_ns = load_clock_ns() - start;
+    return figures->connected == wanted;
 }
 
-static void room_of(size_t index, char *room, size_t size) {
-    size_t first = index / 2 * 2 + 1;
-    snprintf(room, size, "conv_%zu_%zu", first, first + 1);
+void load_room(const load_t *self, size_t index, char *room, size_t size) {
+    size_t first = self->options.first_user + index / 2 * 2;
+    if (self->options.room)
+        snprintf(room, size, "%s", self->options.room);
+    else
+        snprintf(room, size, "conv_%zu_%zu", first, first + 1);
 }
 
-static bool join_all(load_t *load) {
-    int64_t end = now_ns() + (int64_t)PHASE_SECONDS * 1000000000;
-    size_t asked = 0, wanted = load->options.connections;
-    while (load->joined + load->acks_failed < wanted && load->closed == 0 && now_ns() < end) {
-        while (asked < wanted && asked - load->joined < CONNECTING_MAX) {
-            char room[48], packet[96];
-            client_t *client = &load->clients[asked++];
-            room_of(client->index, room, sizeof(room));
+static bool join_all(load_t *self) {
+    const figures_t *figures = self->figures;
+    int64_t end = load_clock_ns() + (int64_t)PHASE_SECONDS * 1000000000;
+    size_t asked = 0, wanted = self->options.connections;
+    while (figures->joined + figures->refused < wanted && figures->closed == 0 &&
+           load_clock_ns() < end) {
+        while (asked < wanted && asked - figures->joined < CONNECTING_MAX) {
+            char room[80], packet[128];
+            client_t *client = &self->clients[asked++];
+            load_room(self, client->index, room, sizeof(room));
             int n = snprintf(packet, sizeof(packet), "420[\"join_conversation\",\"%s\"]", room);
-            client->started_ns = now_ns();
-            client_send(client, load->epoll_fd, (str_t){packet, (size_t)n});
+            client->started_ns = load_clock_ns();
+            client_send(client, (str_t){packet, (size_t)n});
+            client_flush(client, self->epoll_fd);
         }
-        poll_clients(load, 100);
+        load_poll(self, 100);
     }
-    return load->joined == wanted;
-}
-
-/* Sends event number `number`, which was to go out at scheduled_ns: the first client of a pair. */
-static void send_event(load_t *load, uint64_t number, int64_t scheduled_ns) {
-    static const char padding[] =
-        "a message of ordinary length, as people write them to each other "
-        "when they agree on a date";
-    char room[48];
-    strbuf_t packet = {0};
-    size_t index = (size_t)(number % (load->options.connections / 2)) * 2;
-    client_t *client = &load->clients[index];
-    room_of(index, room, sizeof(room));
-    if (load->options.mode == MODE_CHAT) {
-        strbuf_printf(
-            &packet,
-            "42%llu[\"send_message\",{\"conversationId\":\"%s\",\"text\":\"load %lld %s\"}]",
-            (unsigned long long)number + 1, room, (long long)scheduled_ns, padding);
-    } else {
-        client->started_ns = scheduled_ns;
-        strbuf_printf(&packet, "42[\"typing\",{\"conversationId\":\"%s\"}]", room);
-    }
-    client_send(client, load->epoll_fd, strbuf_str(&packet));
-    strbuf_fini(&packet);
-    load->sent++;
-}
-
-/* Open loop: event k is due at start + k / rate, whatever happened to the ones before. */
-static void drive(load_t *load) {
-    int64_t start = now_ns() + 1000000;
-    int64_t end = start + load->options.seconds * 1000000000;
-    uint64_t number = 0;
-    for (int64_t now = now_ns(); now < end; now = now_ns()) {
-        for (;;) {
-            int64_t due = start + (int64_t)((double)number * 1e9 / load->options.rate);
-            if (due > now || due >= end)
-                break;
-            send_event(load, number++, due);
-        }
-        poll_clients(load, 1);
-    }
-    int64_t patience = now_ns() + (int64_t)SETTLE_SECONDS * 1000000000;
-    while (load->deliveries < load->sent && now_ns() < patience)
-        poll_clients(load, 50);
+    return figures->joined == wanted;
 }
 
 /* ---- report ---- */
 
-static bool report(load_t *load, bool all_there, double connect_seconds) {
-    static const char *const modes[] = {"connect", "chat", "typing"};
+static bool is_good(const options_t *options, const figures_t *figures) {
+    bool all_there =
+        options->mode == MODE_REST ||
+        (figures->connected == options->connections &&
+         (!options->join || figures->joined == options->connections) && figures->closed == 0);
+    bool all_answered = options->mode == MODE_TYPING || figures->acks == figures->sent;
+    return all_there && all_answered && figures->lost == 0 && figures->doubled == 0 &&
+           figures->out_of_order == 0 && figures->refused == 0;
+}
+
+static void write_histogram(strbuf_t *out, const char *name, const histogram_t *histogram) {
+    strbuf_printf(out, ",\"%s\":", name);
+    histogram_write_json(histogram, out);
+}
+
+static void report(const options_t *options, const figures_t *figures) {
     strbuf_t out = {0};
-    bool chat = load->options.mode == MODE_CHAT;
-    uint64_t lost = load->sent > load->deliveries ? load->sent - load->deliveries : 0;
-    bool good = all_there && lost == 0 && load->doubled == 0 && load->out_of_order == 0 &&
-                load->acks_failed == 0 && load->closed == 0;
-    strbuf_printf(&out, "{\"mode\":\"%s\",\"connections\":%zu,\"connected\":%zu,\"joined\":%zu,",
-                  modes[load->options.mode], load->options.connections, load->ready, load->joined);
-    strbuf_printf(&out, "\"connects_per_s\":%.0f,\"closed\":%zu,",
-                  (double)load->ready / connect_seconds, load->closed);
-    strbuf_append(&out, STR("\"handshake\":"));
-    samples_write_json(&load->handshake, &out);
-    strbuf_append(&out, STR(",\"join\":"));
-    samples_write_json(&load->join, &out);
-    if (load->options.mode != MODE_CONNECT) {
-        strbuf_printf(&out, ",\"rate\":%.0f,\"sent\":%llu,\"delivered\":", load->options.rate,
-                      (unsigned long long)load->sent);
-        samples_write_json(&load->delivered, &out);
-        if (chat) {
-            strbuf_append(&out, STR(",\"acknowledged\":"));
-            samples_write_json(&load->acknowledged, &out);
-        }
+    double seconds = (double)options->seconds;
+    strbuf_printf(&out, "{\"mode\":\"%s\",\"connections\":%zu", options_mode_name(options->mode),
+                  options->connections);
+    if (options->mode != MODE_REST) {
+        strbuf_printf(&out, ",\"connected\":%llu,\"joined\":%llu,\"closed\":%llu",
+                      (unsigned long long)figures->connected, (unsigned long long)figures->joined,
+                      (unsigned long long)figures->closed);
+        strbuf_printf(&out, ",\"connects_per_s\":%.0f",
+                      (double)figures->connected * 1e9 / (double)figures->connect_ns);
+        write_histogram(&out, "handshake", &figures->handshake);
+        write_histogram(&out, "join", &figures->join);
+    }
+    if (options->mode != MODE_CONNECT) {
+        strbuf_printf(&out, ",\"rate\":%.0f,\"seconds\":%.0f,\"sent\":%llu", options->rate, seconds,
+                      (unsigned long long)figures->sent);
+        strbuf_printf(&out, ",\"acks_per_s\":%.1f,\"deliveries_per_s\":%.1f",
+                      (double)figures->acks_measured / seconds,
+                      (double)figures->deliveries_measured / seconds);
+        write_histogram(&out, "delivered", &figures->delivered);
+        write_histogram(&out, "acknowledged", &figures->acknowledged);
         strbuf_printf(&out,
-                      ",\"refused\":%llu,\"lost\":%llu,\"doubled\":%llu,\"out_of_order\":%llu",
-                      (unsigned long long)load->acks_failed, (unsigned long long)lost,
-                      (unsigned long long)load->doubled, (unsigned long long)load->out_of_order);
+                      ",\"unanswered\":%llu,\"refused\":%llu,\"lost\":%llu,\"doubled\":%llu,"
+                      "\"out_of_order\":%llu",
+                      (unsigned long long)(options->mode == MODE_TYPING
+                                               ? 0
+                                               : figures->sent - figures->acks - figures->refused),
+                      (unsigned long long)figures->refused, (unsigned long long)figures->lost,
+                      (unsigned long long)figures->doubled,
+                      (unsigned long long)figures->out_of_order);
     }
     strbuf_append(&out, STR("}\n"));
     fputs(strbuf_cstr(&out), stdout);
     fflush(stdout);
     strbuf_fini(&out);
-    if (!good && load->first_closed_because)
-        fprintf(stderr, "first closed because: %s\n", load->first_closed_because);
-    if (!good && load->first_refusal[0])
-        fprintf(stderr, "first refusal: %s\n", load->first_refusal);
-    return good;
 }
 
-/* ---- arguments ---- */
+/* ---- one process, or several ---- */
 
-static void usage(const char *problem) {
-    fprintf(
-        stderr,
-        "%s\nusage: parley_load connect|chat|typing --server HOST:PORT[,HOST:PORT…] --secret S\n"
-        "       [--connections N (even, at most %d)] [--rate R] [--seconds S] [--no-join] [--hold "
-        "S]\n",
-        problem, CONNECTIONS_MAX);
-    exit(2);
+static void hold(load_t *self) {
+    int64_t until = load_clock_ns() + self->options.hold_seconds * 1000000000;
+    uint64_t closed = self->figures->closed;
+    while (load_clock_ns() < until)
+        load_poll(self, 100);
+    if (self->figures->closed > closed)
+        fprintf(stderr, "closed while held: %llu, first because: %s\n",
+                (unsigned long long)(self->figures->closed - closed), self->first_closed_because);
 }
 
-static uint64_t number_argument(const char *text, uint64_t max) {
-    uint64_t value;
-    if (str_to_u64(str_from(text), max, &value) != OK || value == 0)
-        usage("a number is out of range");
-    return value;
+/* A process's own clients. reported_fd >= 0: says there that its figures are done, then holds. */
+static void run_clients(const options_t *options, figures_t *figures, int reported_fd) {
+    load_t load = {.options = *options, .figures = figures, .epoll_fd = epoll_create1(0)};
+    load.clients = xcalloc(options->connections, sizeof(*load.clients));
+    load.ledgers = xcalloc(options->connections, sizeof(*load.ledgers));
+    if (options->mode == MODE_TYPING)
+        load.typing = xcalloc(options->connections / 2, sizeof(*load.typing));
+    bool all_there = connect_all(&load) && (!options->join || join_all(&load));
+    if (all_there && options->mode != MODE_CONNECT)
+        drive(&load);
+    if (load.first_closed_because)
+        fprintf(stderr, "first closed because: %s\n", load.first_closed_because);
+    if (load.first_refusal[0])
+        fprintf(stderr, "first refusal: %s\n", load.first_refusal);
+    if (reported_fd >= 0 && write(reported_fd, "", 1) != 1)
+        exit(1);
+    if (reported_fd < 0)
+        report(options, figures);
+    hold(&load);
+    for (size_t i = 0; i < load.started; i++)
+        client_fini(&load.clients[i]);
+    free(load.clients);
+    free(load.ledgers);
+    free(load.typing);
+    close(load.epoll_fd);
 }
 
-static void parse_servers(options_t *options, char *list) {
-    char *rest = list;
-    for (char *server; (server = strsep(&rest, ","));) {
-        char *colon = strchr(server, ':');
-        if (!colon || options->server_count == SERVERS_MAX)
-            usage("--server wants HOST:PORT");
-        *colon = '\0';
-        struct sockaddr_in *address = &options->servers[options->server_count++];
-        address->sin_family = AF_INET;
-        address->sin_port = htons((uint16_t)number_argument(colon + 1, 65535));
-        if (inet_pton(AF_INET, server, &address->sin_addr) != 1 ||
-            (ntohl(address->sin_addr.s_addr) >> 24) != 127)
-            usage("load goes to loopback addresses only");
+static void add_up(figures_t *sum, const figures_t *part) {
+    sum->connected += part->connected;
+    sum->joined += part->joined;
+    sum->closed += part->closed;
+    sum->refused += part->refused;
+    if (part->connect_ns > sum->connect_ns)
+        sum->connect_ns = part->connect_ns;
+    histogram_merge(&sum->handshake, &part->handshake);
+    histogram_merge(&sum->join, &part->join);
+}
+
+/* Only connections are shared out: what they exchange is measured from one process. */
+static void run_processes(const options_t *options, figures_t *sum) {
+    size_t count = (options->connections - 1) / CONNECTIONS_PER_PROCESS + 1, done = 0;
+    size_t each = options->connections / count / 2 * 2;
+    int reported[2];
+    figures_t *parts = mmap(NULL, count * sizeof(*parts), PROT_READ | PROT_WRITE,
+                            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (parts == MAP_FAILED || pipe(reported) < 0)
+        exit(1);
+    for (size_t i = 0; i < count; i++) {
+        options_t own = *options;
+        own.first_user = options->first_user + i * each;
+        own.connections = i + 1 < count ? each : options->connections - i * each;
+        if (fork() == 0) {
+            run_clients(&own, &parts[i], reported[1]);
+            exit(0);
+        }
     }
-}
-
-static options_t parse(int argc, char **argv, bool *join_out) {
-    static const struct option longs[] = {
-        {"server", required_argument, NULL, 'u'},      {"secret", required_argument, NULL, 'k'},
-        {"connections", required_argument, NULL, 'c'}, {"rate", required_argument, NULL, 'r'},
-        {"seconds", required_argument, NULL, 's'},     {"no-join", no_argument, NULL, 'n'},
-        {"hold", required_argument, NULL, 'h'},        {0},
-    };
-    options_t options = {.connections = 200, .rate = 500, .seconds = 10};
-    if (argc < 2)
-        usage("which mode?");
-    if (strcmp(argv[1], "chat") == 0)
-        options.mode = MODE_CHAT;
-    else if (strcmp(argv[1], "typing") == 0)
-        options.mode = MODE_TYPING;
-    else if (strcmp(argv[1], "connect") != 0)
-        usage("unknown mode");
-    *join_out = true;
-    for (int c; (c = getopt_long(argc - 1, argv + 1, "", longs, NULL)) != -1;) {
-        if (c == 'u')
-            parse_servers(&options, optarg);
-        else if (c == 'k')
-            options.secret = optarg;
-        else if (c == 'c')
-            options.connections = number_argument(optarg, CONNECTIONS_MAX) / 2 * 2;
-        else if (c == 'r')
-            options.rate = (double)number_argument(optarg, 1000000);
-        else if (c == 's')
-            options.seconds = (int64_t)number_argument(optarg, 3600);
-        else if (c == 'h')
-            options.hold_seconds = (int64_t)number_argument(optarg, 3600);
-        else if (c == 'n')
-            *join_out = false;
-        else
-            usage("unknown option");
-    }
-    if (!options.secret || !options.server_count || options.connections < 2)
-        usage("--server and --secret are needed");
-    return options;
+    close(reported[1]);
+    for (char byte; done < count && read(reported[0], &byte, 1) == 1;)
+        done++;
+    for (size_t i = 0; i < count; i++)
+        add_up(sum, &parts[i]);
+    report(options, sum);
+    while (wait(NULL) > 0 || errno == EINTR)
+        ;
+    munmap(parts, count * sizeof(*parts));
 }
 
 int main(int argc, char **argv) {
-    bool join;
-    load_t load = {.options = parse(argc, argv, &join)};
-    load.epoll_fd = epoll_create1(0);
-    load.clients = xcalloc(load.options.connections, sizeof(*load.clients));
-    load.last_seq = xcalloc(load.options.connections, sizeof(*load.last_seq));
-    int64_t start = now_ns();
-    bool all_there = connect_all(&load);
-    double connect_seconds = (double)(now_ns() - start) / 1e9;
-    if (all_there && join)
-        all_there = join_all(&load);
-    if (all_there && load.options.mode != MODE_CONNECT)
-        drive(&load);
-    bool good = report(&load, all_there, connect_seconds);
-    int64_t hold_until = now_ns() + load.options.hold_seconds * 1000000000;
-    while (now_ns() < hold_until)
-        poll_clients(&load, 100);
-    for (size_t i = 0; i < load.started; i++)
-        client_fini(&load.clients[i]);
-    samples_fini(&load.handshake);
-    samples_fini(&load.join);
-    samples_fini(&load.acknowledged);
-    samples_fini(&load.delivered);
-    free(load.clients);
-    free(load.last_seq);
+    options_t options = options_parse(argc, argv);
+    figures_t *figures = xcalloc(1, sizeof(*figures));
+    if (options.mode == MODE_REST) {
+        rest_run(&options, figures);
+        report(&options, figures);
+    } else if (options.connections > CONNECTIONS_PER_PROCESS) {
+        run_processes(&options, figures);
+    } else {
+        run_clients(&options, figures, -1);
+    }
+    bool good = is_good(&options, figures);
+    free(figures);
     return good ? 0 : 1;
 }

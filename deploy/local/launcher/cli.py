@@ -5,7 +5,8 @@ import os
 import signal
 import sys
 
-from launcher import build, demo, logs, packages, plan, ports, report, testing, tokens, traces
+from launcher import (benchmark, build, demo, logs, packages, plan, ports, report, testing, tokens,
+                      traces)
 from launcher.console import Failure, Step, say
 from launcher.settings import Settings
 from launcher.system import System
@@ -158,6 +159,10 @@ def command_test(_settings, options):
     return testing.run(options.part)
 
 
+def command_bench(_settings, options):
+    return benchmark.run(options.arguments)
+
+
 def parser():
     top = argparse.ArgumentParser(prog="./parley", description=SUMMARY, epilog=NOTES,
                                   formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -193,6 +198,8 @@ def parser():
     test = add("test", command_test, "install what tests need, build, run the tests or one part")
     test.add_argument("part", nargs="?", choices=list(testing.PARTS), metavar="PART",
                       help=", ".join(testing.PARTS))
+    add("bench", command_bench, "measure Parley beside its peers, in some minutes; --full: with plots, "
+        "longer; arguments go to tests/load/bench/bench.mjs")
     add("help", lambda *_: top.print_help() or 0, "show this text")
     return top
 
@@ -200,6 +207,8 @@ def parser():
 def main(arguments):
     if arguments[:1] == ["psql"]:  # argparse would take psql's own options for ours
         options = argparse.Namespace(run=command_psql, arguments=arguments[1:])
+    elif arguments[:1] == ["bench"]:
+        options = argparse.Namespace(run=command_bench, arguments=arguments[1:])
     else:
         options = parser().parse_args(arguments or ["help"])
     try:

@@ -150,7 +150,7 @@ class Run:
         sections = {section for part in self.parts for section in PARTS[part].packages}
         packages.ensure_debian("build", "run", "node", "test", *sections)
         for path in sorted((ROOT / "tests").rglob("package-lock.json")):
-            if "node_modules" not in path.parts:
+            if not {"node_modules", "peers"} & set(path.parts):  # peers: `./parley bench` alone
                 packages.ensure_npm(path.parent)
         build.build_page()
 

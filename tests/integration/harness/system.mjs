@@ -55,7 +55,7 @@ export function sign(claims, secret) {
   return `${body}.${createHmac("sha256", secret).update(body).digest("base64url")}`;
 }
 
-class Database {
+export class Database {
   /** A PostgreSQL of its own, which ends when its standard input closes: with us at the latest. */
   static async start() {
     const self = new Database();

@@ -140,7 +140,7 @@ class TemplateTest(unittest.TestCase):
 class PackagesTest(unittest.TestCase):
     def test_the_list_is_complete_and_well_formed(self):
         sections = packages.read_list()
-        self.assertEqual(set(sections), {"build", "run", "node", "test", "browser"})
+        self.assertEqual(set(sections), {"build", "run", "node", "test", "bench", "browser"})
         names = [package for entries in sections.values() for package, _ in entries]
         self.assertEqual(len(names), len(set(names)))
         for name in names:
