@@ -132,7 +132,7 @@ static void fill_connections(load_t *self) {
 
 static void settle(load_t *self) {
     const figures_t *figures = self->figures;
-    int64_t patience = load_clock_ns() + (int64_t)SETTLE_SECONDS * 1000000000;
+    int64_t patience = load_clock_ns() + self->options.settle_seconds * 1000000000;
     bool typing = self->options.mode == MODE_TYPING;
     while ((figures->deliveries < (figures->sent - figures->refused) * receivers(self) ||
             (!typing && figures->acks + figures->refused < figures->sent)) &&

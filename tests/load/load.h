@@ -8,7 +8,6 @@
 
 enum {
     PHASE_SECONDS = 60,  /* connecting or joining may take this long */
-    SETTLE_SECONDS = 10, /* the last deliveries may take this long */
     WARM_UP_SECONDS = 1, /* of load before anything is measured */
 };
 

@@ -25,6 +25,7 @@ typedef struct {
     size_t first_user;  /* the first connection's user id */
     double rate;        /* events a second */
     int64_t seconds, hold_seconds;
+    int64_t settle_seconds; /* the last deliveries may take this long */
     bool join;
 } options_t;
 

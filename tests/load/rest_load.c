@@ -111,7 +111,7 @@ void rest_run(const options_t *options, figures_t *figures) {
         open_connection(&self, &connections[i]);
         post(&self, &connections[i]);
     }
-    int64_t end = self.to_ns + (int64_t)SETTLE_SECONDS * 1000000000;
+    int64_t end = self.to_ns + options->settle_seconds * 1000000000;
     while (figures->acks + figures->refused < figures->sent && load_clock_ns() < end) {
         struct epoll_event events[64];
         int n = epoll_wait(self.epoll_fd, events, 64, 100);
