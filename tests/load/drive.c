@@ -165,13 +165,16 @@ void drive(load_t *self) {
     self->measure_to_ns = self->measure_from_ns + options->seconds * 1000000000;
     if (options->mode == MODE_MAX)
         fill_connections(self);
+    bool closed_loop = options->in_flight > 0;
     while (load_clock_ns() < self->measure_to_ns && self->figures->closed == 0) {
-        if (options->mode == MODE_FANOUT && options->in_flight)
+        if (options->mode == MODE_FANOUT && closed_loop)
             send_closed_loop(self, &number);
-        else if (options->mode != MODE_MAX)
+        else if (!closed_loop)
             send_open_loop(self, start, &number);
         load_poll(self, 1);
     }
+    if (!closed_loop) /* what came due while the last turn lasted */
+        send_open_loop(self, start, &number);
     settle(self);
     if (options->mode == MODE_TYPING)
         self->figures->lost =

@@ -125,7 +125,7 @@ options_t options_parse(int argc, char **argv) {
     if (self.mode == MODE_FANOUT ? !self.room || self.senders >= self.connections
                                  : self.mode != MODE_REST && self.connections % 2)
         usage("fanout wants --room and fewer senders than members, others an even number");
-    if (self.mode == MODE_MAX && self.in_flight == 0)
-        self.in_flight = 8;
+    if ((self.mode == MODE_MAX) != (self.in_flight > 0) && self.mode != MODE_FANOUT)
+        usage("--in-flight is for max, which needs it, and for fanout");
     return self;
 }
