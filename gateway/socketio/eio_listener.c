@@ -177,6 +177,10 @@ uint64_t eio_listener_accepted(const eio_listener_t *self) {
     return self->accepted;
 }
 
+uint64_t eio_listener_evicted(const eio_listener_t *self) {
+    return self->evicted;
+}
+
 void eio_listener_stop(eio_listener_t *self) {
     if (self->stopping)
         return;

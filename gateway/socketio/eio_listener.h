@@ -36,7 +36,8 @@ struct eio_listener {
     websocket_t *websockets; /* all */
     websocket_t *adopting;   /* the one libwebsockets is shaking hands with */
     timeout_list_t dying;    /* WebSockets that should be gone by then */
-    uint64_t connections, accepted;
+    uint64_t connections, accepted, evicted;
+    uint64_t closing; /* connections that are on their way out */
     char read_buffer[64 * 1024];
 };
 

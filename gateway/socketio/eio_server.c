@@ -20,6 +20,8 @@ static void fill_defaults(eio_server_options_t *options) {
     DEFAULT(options->max_payload, 1000000);
     DEFAULT(options->max_fragments, 1024);
     DEFAULT(options->max_queue_bytes, 4 * 1024 * 1024);
+    DEFAULT(options->max_total_queue_bytes, UINT64_C(512) << 20);
+    DEFAULT(options->max_total_input_bytes, UINT64_C(256) << 20);
     DEFAULT(options->max_sessions, 100000);
     DEFAULT(options->sid_prefix, "");
 }
@@ -45,7 +47,7 @@ void eio_server_destroy(eio_server_t **server) {
         ASSERT(session->state == EIO_STATE_LINGERING);
         eio_server_remove(session);
     }
-    ASSERT(!self->dirty && self->counters.queued_bytes == 0);
+    ASSERT(!self->dirty && self->counters.queued_bytes == 0 && self->counters.input_bytes == 0);
     eio_packet_unref(&self->ping);
     strbuf_fini(&self->out);
     strbuf_fini(&self->scratch);
@@ -60,8 +62,42 @@ const eio_counters_t *eio_server_counters(const eio_server_t *self) {
     return &self->counters;
 }
 
-bool eio_server_has_room(const eio_server_t *self) {
-    return !self->draining && HASH_COUNT(self->sessions) < self->options.max_sessions;
+/* A session that lingers is only there to say so. */
+static bool drop_lingering(eio_server_t *self) {
+    timeout_t *first = self->lingering.head;
+    eio_session_t *session =
+        first ? (eio_session_t *)((char *)first - offsetof(eio_session_t, deadline)) : NULL;
+    if (!session || session->poll || session->dirty)
+        return false;
+    eio_server_remove(session);
+    return true;
+}
+
+bool eio_server_evict(eio_server_t *self) {
+    bool evicted = self->layer.evict && self->layer.evict(self->layer.arg);
+    self->counters.evicted += evicted;
+    return evicted;
+}
+
+bool eio_server_has_room(eio_server_t *self) {
+    if (self->draining)
+        return false;
+    return HASH_COUNT(self->sessions) < self->options.max_sessions || drop_lingering(self) ||
+           eio_server_evict(self);
+}
+
+bool eio_server_take(eio_server_t *self, size_t own, size_t more) {
+    if (self->counters.input_bytes + own + more > self->options.max_total_input_bytes) {
+        self->counters.refused_input++;
+        return false;
+    }
+    self->counters.input_bytes += more;
+    return true;
+}
+
+void eio_server_give(eio_server_t *self, size_t bytes) {
+    ASSERT(self->counters.input_bytes >= bytes);
+    self->counters.input_bytes -= bytes;
 }
 
 eio_session_t *eio_server_find(const eio_server_t *self, str_t sid) {

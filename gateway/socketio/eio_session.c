@@ -43,8 +43,10 @@ static void count_out(eio_session_t *self, const eio_packet_t *packet) {
 void eio_send_packet(eio_session_t *self, eio_packet_t *packet) {
     if (self->state != EIO_STATE_OPEN)
         return;
+    const eio_server_t *server = self->server;
     push(self, packet);
-    if (self->queue.cost > self->server->options.max_queue_bytes)
+    if (self->queue.cost > server->options.max_queue_bytes ||
+        server->counters.queued_bytes + self->queue.cost > server->options.max_total_queue_bytes)
         eio_close(self, EIO_CLOSE_QUEUE_LIMIT);
     else
         eio_server_mark_dirty(self);
@@ -90,6 +92,8 @@ void eio_close(eio_session_t *self, eio_close_t reason) {
 /* Does a polling client without a held GET wait to be told? Not when it ended the session itself or
  * can't be expected back. */
 static bool is_told_later(const eio_session_t *self) {
+    if (HASH_COUNT(self->server->sessions) > self->server->options.max_sessions)
+        return false;
     switch (self->close_reason) {
     case EIO_CLOSE_PROTOCOL_ERROR:
     case EIO_CLOSE_CONNECT_TIMEOUT:
@@ -209,9 +213,9 @@ err_t eio_session_post_end(eio_session_t *self, str_t body, const eio_request_t 
     return err;
 }
 
-void eio_session_post_gone(eio_session_t *self) {
+void eio_session_post_gone(eio_session_t *self, eio_close_t reason) {
     self->post = NULL;
-    eio_close(self, EIO_CLOSE_TRANSPORT);
+    eio_close(self, reason);
 }
 
 /* ---- upgrade ---- */
@@ -309,9 +313,10 @@ void eio_session_ws_violation(eio_session_t *self, void *ws, unsigned code) {
     }
     if (self->state != EIO_STATE_OPEN)
         return;
+    bool no_room = code == EIO_WS_TRY_LATER;
     self->ws_code = (uint16_t)code;
-    eio_server_refused(self->server, "too_large", "websocket", self->request);
-    eio_close(self, EIO_CLOSE_TOO_LARGE);
+    eio_server_refused(self->server, no_room ? "no_room" : "too_large", "websocket", self->request);
+    eio_close(self, no_room ? EIO_CLOSE_OVERLOAD : EIO_CLOSE_TOO_LARGE);
 }
 
 void eio_session_ws_gone(eio_session_t *self, void *ws) {
@@ -484,6 +489,10 @@ const eio_request_t *eio_session_post(const eio_session_t *self) {
 
 bool eio_session_on_websocket(const eio_session_t *self) {
     return self->ws != NULL;
+}
+
+bool eio_session_is_crowded(const eio_session_t *self) {
+    return self->queue.cost > self->server->options.max_queue_bytes / 2;
 }
 
 size_t eio_session_queued(const eio_session_t *self) {

@@ -35,6 +35,7 @@ enum {
     EIO_WS_BAD_TEXT = 1007,   /* text that isn't UTF-8 */
     EIO_WS_TOO_LARGE = 1009,  /* over maxPayload */
     EIO_WS_VIOLATION = 1008,  /* too many fragments */
+    EIO_WS_TRY_LATER = 1013,  /* more is coming in than there is room for */
     EIO_WS_ABORT = UINT16_MAX /* no close frame: drop the connection and what is unsent */
 };
 
@@ -89,6 +90,8 @@ typedef struct {
     uint64_t (*next_deadline)(void *arg);
     /* Delivers deferred callbacks; true when there were any. */
     bool (*flush)(void *arg, uint64_t now_ms);
+    /* Closes the session that has been silent for longest. False: there is none. */
+    bool (*evict)(void *arg);
     void (*free)(void *arg);
     void *arg;
 } eio_layer_t;
@@ -119,8 +122,14 @@ void eio_server_destroy(eio_server_t **server);
  * `request`. Runs on_open. The session lives at least until the next flush. */
 eio_session_t *eio_server_open(eio_server_t *server, eio_request_t *request, void *poll, void *ws,
                                uint64_t now_ms);
-/* May another session be opened? */
-bool eio_server_has_room(const eio_server_t *server);
+/* May another session be opened? At the limit it makes room if it can. */
+bool eio_server_has_room(eio_server_t *server);
+/* Closes a session that says nothing. False: there is none. */
+bool eio_server_evict(eio_server_t *server);
+/* Takes room for `more` bytes of unfinished input, for one who has `own` already; false, and it is
+ * counted, when there isn't as much left for everybody else. Given back by eio_server_give(). */
+bool eio_server_take(eio_server_t *server, size_t own, size_t more) MUST_CHECK;
+void eio_server_give(eio_server_t *server, size_t bytes);
 /* The session with this sid, also a lingering one; NULL if there is none, or it has closed. */
 eio_session_t *eio_server_find(const eio_server_t *server, str_t sid);
 /* Lets time pass: pings, and everything that is overdue. */
@@ -149,8 +158,8 @@ err_t eio_session_post_begin(eio_session_t *session, void *post) MUST_CHECK;
 /* Its body is complete. ERR_INVALID: not all of it was good; the session closes. */
 err_t eio_session_post_end(eio_session_t *session, str_t body, const eio_request_t *request,
                            uint64_t now_ms) MUST_CHECK;
-/* It never will be. */
-void eio_session_post_gone(eio_session_t *session);
+/* It never will be: the client has gone, or (EIO_CLOSE_OVERLOAD) there was no room for it. */
+void eio_session_post_gone(eio_session_t *session, eio_close_t reason);
 /* Can a WebSocket start to take the session over? */
 bool eio_session_can_upgrade(const eio_session_t *session);
 /* It did, if it can: true. */
@@ -158,7 +167,7 @@ bool eio_session_probe(eio_session_t *session, void *ws, uint64_t now_ms) MUST_C
 /* A WebSocket message arrived, on the session's own WebSocket or the one that probes it. */
 void eio_session_receive(eio_session_t *session, void *ws, str_t message, bool binary,
                          uint64_t now_ms);
-/* The WebSocket broke a limit: over maxPayload, or too many fragments. */
+/* The WebSocket broke a limit: over maxPayload, too many fragments, or no room for its message. */
 void eio_session_ws_violation(eio_session_t *session, void *ws, unsigned code);
 void eio_session_ws_gone(eio_session_t *session, void *ws);
 void eio_session_writable(eio_session_t *session);

@@ -53,7 +53,7 @@ static eio_refusal_t verify_session(const eio_session_t *session, const http_hea
     return accepted;
 }
 
-static eio_refusal_t verify_handshake(const eio_server_t *server, const http_head_t *head,
+static eio_refusal_t verify_handshake(eio_server_t *server, const http_head_t *head,
                                       unsigned transport, const eio_request_t *request,
                                       eio_verdict_t *verdict) {
     if (!str_eq(head->method, STR("GET")))
@@ -79,7 +79,7 @@ static eio_refusal_t verify_handshake(const eio_server_t *server, const http_hea
     return accepted;
 }
 
-eio_refusal_t eio_verify(const eio_server_t *server, const http_head_t *head,
+eio_refusal_t eio_verify(eio_server_t *server, const http_head_t *head,
                          const eio_request_t *request, eio_session_t **session_out,
                          eio_verdict_t *verdict) {
     *session_out = NULL;

@@ -12,9 +12,10 @@ typedef struct {
     const char *event; /* for on_refused */
 } eio_refusal_t;
 
-/* Checks a request; `upgrade` = it asks for a WebSocket. `*session_out` is the one it names, or
- * NULL for a handshake. `verdict` is the application's, for its extra headers. */
-eio_refusal_t eio_verify(const eio_server_t *server, const http_head_t *head,
+/* Checks a request, and sees that there is room for a session that it may open; `upgrade` = it asks
+ * for a WebSocket. `*session_out` is the one it names, or NULL for a handshake. `verdict` is the
+ * application's, for its extra headers. */
+eio_refusal_t eio_verify(eio_server_t *server, const http_head_t *head,
                          const eio_request_t *request, eio_session_t **session_out,
                          eio_verdict_t *verdict);
 

@@ -81,8 +81,11 @@ typedef struct {
      * cookie, host, origin, referer, traceparent, user-agent, x-forwarded-for, x-forwarded-proto.
      * The array must outlive the listener. At most EIO_MAX_KEPT_HEADERS. */
     const char *const *headers;
-    uint32_t max_header_bytes;     /* of one request; longer ones are refused; 0 = 8192 */
-    uint32_t max_connections;      /* TCP connections at once; more are closed; 0 = 60,000 */
+    uint32_t max_header_bytes; /* of one request; longer ones are refused; 0 = 8192 */
+    /* TCP connections at once; 0 = 60,000. Over it the one that has been waiting longest for a
+     * request, or for the rest of one, is closed; else a session that says nothing
+     * (eio_server_options_t.max_sessions); else the new one. */
+    uint32_t max_connections;
     uint32_t idle_timeout_seconds; /* of a kept-alive connection without a request; 0 = 75 */
     /* Asked for each GET that belongs to no server (health checks, say). NULL: 404 for all. */
     void (*on_get)(void *arg, const eio_request_t *request, eio_reply_t *reply_out);
@@ -142,8 +145,14 @@ typedef struct {
     uint32_t max_payload;        /* 1,000,000 bytes: a POST's body, a WebSocket message */
     uint32_t max_fragments;      /* 1,024 of one WebSocket message */
     uint32_t max_queue_bytes;    /* 4 MiB waiting for one client; more closes it */
-    uint32_t max_sessions;       /* 100,000; further handshakes are answered 503 */
-    const char *sid_prefix;      /* "": sids are "<prefix>.<24 random characters>" if not empty */
+    /* 512 MiB waiting for all clients together, and 256 MiB of unfinished input of all of them. No
+     * client may have more of it than is left for the others: those that hoard are closed first. */
+    uint64_t max_total_queue_bytes;
+    uint64_t max_total_input_bytes;
+    /* 100,000. Over it the session that has joined no Socket.IO namespace for longest is closed; if
+     * there is none, further handshakes are answered 503. */
+    uint32_t max_sessions;
+    const char *sid_prefix; /* "": sids are "<prefix>.<24 random characters>" if not empty */
     eio_cors_t cors;
     /* Forget a session's request when its first Socket.IO namespace is joined: saves its memory;
      * sio_socket_request() is NULL from then on. */
@@ -178,9 +187,12 @@ void eio_server_drain(eio_server_t *server);
 typedef struct {
     uint64_t sessions_polling;   /* gauge: open ones using long-polling */
     uint64_t sessions_websocket; /* gauge: open ones on WebSocket */
-    uint64_t queued_bytes;       /* gauge: of packets waiting in all sessions */
+    uint64_t queued_bytes;       /* gauge: waiting to be written to all clients */
+    uint64_t input_bytes;        /* gauge: of bodies and messages that are not complete yet */
     uint64_t handshakes;         /* accepted */
     uint64_t refused;            /* requests answered with an error */
+    uint64_t refused_input;      /* bodies and messages given up, as too much was coming in */
+    uint64_t evicted;            /* sessions closed to make room for others */
     uint64_t upgrades;           /* polling to WebSocket, completed */
     uint64_t packets_in, packets_out;
     uint64_t bytes_in, bytes_out; /* of packets, without HTTP and WebSocket framing */
@@ -191,6 +203,8 @@ const eio_counters_t *eio_server_counters(const eio_server_t *server);
 /* TCP connections open on the listener now, and accepted since its start. */
 uint64_t eio_listener_connections(const eio_listener_t *listener);
 uint64_t eio_listener_accepted(const eio_listener_t *listener);
+/* TCP connections closed, or turned away, as there were too many. */
+uint64_t eio_listener_evicted(const eio_listener_t *listener);
 
 /* ---- its sockets ----------------------------------------------------------------------------- */
 
@@ -218,5 +232,7 @@ const eio_request_t *eio_session_request(const eio_session_t *session);
  * WebSocket. */
 const eio_request_t *eio_session_post(const eio_session_t *session);
 bool eio_session_on_websocket(const eio_session_t *session);
+/* More than half of what may wait for it does: what matters least should be left out. */
+bool eio_session_is_crowded(const eio_session_t *session);
 /* Bytes waiting to be written. */
 size_t eio_session_queued(const eio_session_t *session);

@@ -21,6 +21,8 @@ enum {
 /* What is left of a response. */
 typedef struct {
     uv_write_t request;
+    eio_server_t *server; /* whose queue it counts in; NULL: no server's */
+    size_t n;
     char bytes[];
 } rest_t;
 
@@ -28,6 +30,7 @@ static void on_closed(uv_handle_t *handle) {
     http_conn_t *self = handle->data;
     DL_DELETE(self->listener->conns, self);
     self->listener->connections--;
+    self->listener->closing--;
     strbuf_fini(&self->in);
     strbuf_fini(&self->headers);
     strbuf_fini(&self->body);
@@ -37,6 +40,8 @@ static void on_closed(uv_handle_t *handle) {
 /* Lets go of the request being served. */
 static void end_request(http_conn_t *self) {
     eio_request_free(&self->request);
+    if (self->body.n)
+        eio_server_give(self->server, self->body.n);
     self->server = NULL;
     strbuf_fini(&self->body);
     strbuf_fini(&self->headers);
@@ -48,7 +53,7 @@ static void leave_session(http_conn_t *self) {
     if (session && self->state == STATE_HELD)
         eio_session_poll_gone(session);
     else if (session)
-        eio_session_post_gone(session);
+        eio_session_post_gone(session, EIO_CLOSE_TRANSPORT);
 }
 
 static void close_conn(http_conn_t *self) {
@@ -60,6 +65,7 @@ static void close_conn(http_conn_t *self) {
     if (self->resumed)
         LL_DELETE2(self->listener->resumed, self, next_resumed);
     end_request(self);
+    self->listener->closing++;
     uv_close((uv_handle_t *)&self->tcp, on_closed);
 }
 
@@ -103,6 +109,9 @@ static void answered(http_conn_t *self) {
 
 static void on_written(uv_write_t *request, int status) {
     http_conn_t *self = request->data;
+    const rest_t *rest = (const rest_t *)(const void *)request;
+    if (rest->server)
+        rest->server->counters.queued_bytes -= rest->n;
     free(request);
     if (self->state != STATE_WRITING)
         return;
@@ -117,11 +126,14 @@ static void write_rest(http_conn_t *self, str_t bytes) {
     rest_t *rest = xmalloc(sizeof(*rest) + bytes.n);
     memcpy(rest->bytes, bytes.p, bytes.n);
     rest->request.data = self;
+    rest->n = bytes.n;
+    rest->server = self->server;
+    if (rest->server)
+        rest->server->counters.queued_bytes += rest->n;
     timeout_set(&self->deadline, &listener->sending, listener_now(listener) + SEND_TIMEOUT_MS);
     uv_buf_t buffer = uv_buf_init(rest->bytes, (unsigned)bytes.n);
     if (uv_write(&rest->request, (uv_stream_t *)&self->tcp, &buffer, 1, on_written) != 0) {
-        free(rest);
-        close_conn(self);
+        on_written(&rest->request, UV_EIO);
     }
 }
 
@@ -215,6 +227,16 @@ static size_t take_head(http_conn_t *self, str_t bytes) {
     return bytes.n;
 }
 
+/* Too much is coming in from all clients together. */
+static void give_up_body(http_conn_t *self) {
+    eio_session_t *session = self->session;
+    self->session = NULL;
+    eio_server_refused(self->server, "no_room", "post", self->request);
+    if (session)
+        eio_session_post_gone(session, EIO_CLOSE_OVERLOAD);
+    http_respond_and_close(self, 503);
+}
+
 /* Reads what is there of a body. A body that is whole in `bytes` is not copied. */
 static size_t take_body(http_conn_t *self, str_t bytes) {
     size_t missing = (size_t)self->body_length - self->body.n;
@@ -222,6 +244,10 @@ static size_t take_body(http_conn_t *self, str_t bytes) {
     if (self->body.n == 0 && length == missing) {
         http_route_body(self, (str_t){bytes.p, length});
         return length;
+    }
+    if (!eio_server_take(self->server, self->body.n, length)) {
+        give_up_body(self);
+        return bytes.n;
     }
     strbuf_append(&self->body, (str_t){bytes.p, length});
     if (length == missing)
@@ -262,9 +288,14 @@ static void consume_kept(http_conn_t *self) {
 }
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer) {
-    http_conn_t *self = handle->data;
+    const http_conn_t *self = handle->data;
+    const eio_listener_t *listener = self->listener;
+    size_t size = sizeof(listener->read_buffer);
     (void)suggested;
-    *buffer = uv_buf_init(self->listener->read_buffer, sizeof(self->listener->read_buffer));
+    /* What comes before its turn is kept: no more of it than of a head. */
+    if (self->state == STATE_HELD || self->state == STATE_WRITING)
+        size = listener->options.max_header_bytes + 1 - self->in.n;
+    *buffer = uv_buf_init((char *)listener->read_buffer, (unsigned)size);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer) {
@@ -315,6 +346,24 @@ bool http_conn_resume(eio_listener_t *listener) {
 
 /* ---- life ---- */
 
+/* At the limit: closes who has been idle, or on the way with a request, for longest; then a session
+ * that says nothing. False: there is nobody who might go. */
+static bool make_room(eio_listener_t *listener) {
+    if (listener->connections - listener->closing <= listener->options.max_connections)
+        return true;
+    listener->evicted++;
+    timeout_t *oldest = listener->idle.head ? listener->idle.head : listener->receiving.head;
+    if (oldest) {
+        close_conn((http_conn_t *)((char *)oldest - offsetof(http_conn_t, deadline)));
+        return true;
+    }
+    for (eio_server_t *server = listener->servers; server; server = server->next) {
+        if (eio_server_evict(server))
+            return true;
+    }
+    return false;
+}
+
 void http_conn_accept(eio_listener_t *listener) {
     http_conn_t *self = xcalloc(1, sizeof(*self));
     self->listener = listener;
@@ -325,7 +374,7 @@ void http_conn_accept(eio_listener_t *listener) {
     listener->accepted++;
     self->state = STATE_HEAD;
     if (uv_accept((uv_stream_t *)&listener->tcp, (uv_stream_t *)&self->tcp) != 0 ||
-        listener->connections > listener->options.max_connections) {
+        !make_room(listener)) {
         close_conn(self);
         return;
     }

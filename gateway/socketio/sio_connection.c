@@ -7,7 +7,28 @@ sio_connection_t *sio_connection_new(sio_server_t *server, eio_session_t *sessio
     self->server = server;
     self->session = session;
     timeout_set(&self->timeout, &server->new_connections, 0);
+    sio_connection_note_silence(self);
     return self;
+}
+
+static void set_silent(sio_connection_t *self, bool is_silent) {
+    if (is_silent == self->is_silent)
+        return;
+    self->is_silent = is_silent;
+    if (is_silent)
+        DL_APPEND2(self->server->silent, self, silent_prev, silent_next);
+    else
+        DL_DELETE2(self->server->silent, self, silent_prev, silent_next);
+}
+
+void sio_connection_note_silence(sio_connection_t *self) {
+    set_silent(self, !self->sockets && !self->pending);
+}
+
+static void end_assembly(sio_connection_t *self, sio_assembly_t **assembly) {
+    eio_server_give(self->server->engine, self->assembly_bytes);
+    self->assembly_bytes = 0;
+    sio_assembly_free(assembly);
 }
 
 void sio_connection_end(sio_connection_t *self, eio_close_t reason) {
@@ -19,9 +40,12 @@ void sio_connection_end(sio_connection_t *self, eio_close_t reason) {
     }
     sio_connect_t *connect;
     LL_FOREACH(self->pending, connect) {
+        eio_server_give(self->server->engine, connect->auth_length);
         connect->connection = NULL;
     }
-    sio_assembly_free(&self->assembly);
+    self->pending = NULL;
+    set_silent(self, false);
+    end_assembly(self, &self->assembly);
     free(self);
 }
 
@@ -34,6 +58,12 @@ void sio_connection_send(sio_connection_t *self, const sio_outgoing_t *outgoing)
     sio_packet_t *packet = sio_packet_encode(outgoing);
     sio_packet_send(packet, self->session);
     sio_packet_unref(&packet);
+}
+
+/* Too much is coming in from all clients together. */
+static void give_up(sio_connection_t *self, const char *detail) {
+    eio_server_refused(self->server->engine, "no_room", detail, eio_session_request(self->session));
+    eio_close(self->session, EIO_CLOSE_OVERLOAD);
 }
 
 /* A packet broke the protocol: there is no answer to that but to end the connection. */
@@ -83,11 +113,16 @@ static void handle_connect(sio_connection_t *self, const sio_incoming_t *incomin
         eio_close(self->session, EIO_CLOSE_SHUTDOWN);
         return;
     }
+    if (!eio_server_take(self->server->engine, 0, incoming->json.n)) {
+        give_up(self, "CONNECT");
+        return;
+    }
     sio_connect_t *connect = xmalloc(sizeof(*connect) + incoming->json.n);
     *connect = (sio_connect_t){.nsp = nsp, .connection = self, .auth_length = incoming->json.n};
     if (incoming->json.n)
         memcpy(connect->auth, incoming->json.p, incoming->json.n);
     LL_PREPEND(self->pending, connect);
+    sio_connection_note_silence(self);
     if (nsp->handlers.on_connect)
         nsp->handlers.on_connect(nsp->handlers.arg, connect);
     else
@@ -95,8 +130,12 @@ static void handle_connect(sio_connection_t *self, const sio_incoming_t *incomin
 }
 
 static void consume_connect(sio_connect_t *connect) {
-    if (connect->connection)
-        LL_DELETE(connect->connection->pending, connect);
+    sio_connection_t *connection = connect->connection;
+    if (connection) {
+        LL_DELETE(connection->pending, connect);
+        sio_connection_note_silence(connection);
+        eio_server_give(connection->server->engine, connect->auth_length);
+    }
     free(connect);
 }
 
@@ -114,6 +153,7 @@ sio_socket_t *sio_accept(sio_connect_t *connect, const sio_accept_t *how) {
     if (!how)
         how = &usual;
     sio_socket_t *socket = sio_socket_new(self, nsp, how);
+    sio_connection_note_silence(self);
     self->server->counters.connects++;
     if (!how->hold_reply)
         sio_socket_reply(socket, how->pid);
@@ -204,6 +244,15 @@ static void handle_packet(sio_connection_t *self, const sio_incoming_t *incoming
     }
 }
 
+static void begin_assembly(sio_connection_t *self, str_t text, const sio_incoming_t *incoming) {
+    if (!eio_server_take(self->server->engine, 0, text.n)) {
+        give_up(self, "attachments");
+        return;
+    }
+    self->assembly_bytes = text.n;
+    self->assembly = sio_assembly_new(text, incoming);
+}
+
 void sio_connection_text(sio_connection_t *self, str_t text) {
     sio_incoming_t incoming;
     if (self->assembly) {
@@ -216,7 +265,7 @@ void sio_connection_text(sio_connection_t *self, str_t text) {
     else if (incoming.type == SIO_CONNECT)
         handle_connect(self, &incoming);
     else if (incoming.attachments)
-        self->assembly = sio_assembly_new(text, &incoming);
+        begin_assembly(self, text, &incoming);
     else
         handle_packet(self, &incoming, (sio_attachments_t){0});
 }
@@ -226,10 +275,15 @@ void sio_connection_binary(sio_connection_t *self, str_t bytes) {
         violation(self, "attachment that belongs to nothing");
         return;
     }
+    if (!eio_server_take(self->server->engine, self->assembly_bytes, bytes.n)) {
+        give_up(self, "attachment");
+        return;
+    }
+    self->assembly_bytes += bytes.n;
     if (!sio_assembly_add(self->assembly, bytes))
         return;
     sio_assembly_t *complete = self->assembly;
     self->assembly = NULL;
     handle_packet(self, sio_assembly_packet(complete), sio_assembly_attachments(complete));
-    sio_assembly_free(&complete);
+    end_assembly(self, &complete);
 }

@@ -23,9 +23,10 @@ struct sio_server {
     /* What was made since the last flush gets its time-out there: only there the time is known. */
     timeout_list_t new_connections, connections; /* without a namespace yet */
     timeout_list_t new_acks, acks;
-    sio_socket_t *leaving; /* left by us: on_disconnect is due; linked by next_leaving */
-    strbuf_t name;         /* an event's name, unescaped */
-    strbuf_t tail;         /* an event's own end, being made */
+    sio_connection_t *silent; /* in no namespace and not asking for one, the longest so first */
+    sio_socket_t *leaving;    /* left by us: on_disconnect is due; linked by next_leaving */
+    strbuf_t name;            /* an event's name, unescaped */
+    strbuf_t tail;            /* an event's own end, being made */
     sio_counters_t counters;
     bool draining;
 };
@@ -47,7 +48,10 @@ struct sio_connection {
     sio_socket_t *sockets;    /* linked by next_of_connection */
     sio_connect_t *pending;   /* unanswered, linked by next */
     sio_assembly_t *assembly; /* a binary packet on its way in */
+    size_t assembly_bytes;    /* that it takes so far */
     timeout_t timeout;
+    bool is_silent; /* in server->silent */
+    sio_connection_t *silent_prev, *silent_next;
 };
 
 struct sio_connect {
@@ -92,6 +96,8 @@ void sio_connection_end(sio_connection_t *connection, eio_close_t reason);
 void sio_connection_text(sio_connection_t *connection, str_t text);
 void sio_connection_binary(sio_connection_t *connection, str_t bytes);
 void sio_connection_timed_out(sio_connection_t *connection);
+/* Its sockets or unanswered CONNECTs have changed. */
+void sio_connection_note_silence(sio_connection_t *connection);
 /* Sends one packet of this connection. */
 void sio_connection_send(sio_connection_t *connection, const sio_outgoing_t *outgoing);
 

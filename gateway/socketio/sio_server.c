@@ -76,6 +76,17 @@ static bool flush(void *arg, uint64_t now_ms) {
     return any;
 }
 
+static bool evict(void *arg) {
+    const sio_server_t *self = arg;
+    sio_connection_t *silent = self->silent;
+    while (silent && silent->session->state != EIO_STATE_OPEN)
+        silent = silent->silent_next; /* its end is near */
+    if (!silent)
+        return false;
+    eio_close(silent->session, EIO_CLOSE_OVERLOAD);
+    return true;
+}
+
 /* ---- life ---- */
 
 sio_server_t *sio_server_create(const sio_options_t *options, eio_handlers_t *handlers_out) {
@@ -112,6 +123,7 @@ void sio_server_attach(sio_server_t *self, eio_server_t *engine) {
     engine->layer = (eio_layer_t){.advance = advance,
                                   .next_deadline = next_deadline,
                                   .flush = flush,
+                                  .evict = evict,
                                   .free = destroy,
                                   .arg = self};
 }

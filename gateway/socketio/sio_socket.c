@@ -75,6 +75,7 @@ void sio_socket_reply(sio_socket_t *self, str_t pid) {
 
 void sio_socket_detach(sio_socket_t *self, eio_close_t reason) {
     LL_DELETE2(self->connection->sockets, self, next_of_connection);
+    sio_connection_note_silence(self->connection);
     self->connection = NULL;
     self->close_reason = (uint8_t)reason;
     hash_remove(self);
@@ -133,6 +134,10 @@ void sio_close(sio_socket_t *self, eio_close_t reason) {
 }
 
 /* ---- what is known of it ---- */
+
+bool sio_socket_is_crowded(const sio_socket_t *self) {
+    return self->connection && eio_session_is_crowded(self->connection->session);
+}
 
 bool sio_socket_connected(const sio_socket_t *self) {
     return self->connection && self->connection->session->state == EIO_STATE_OPEN;

@@ -187,6 +187,8 @@ void sio_close(sio_socket_t *socket, eio_close_t reason);
 bool sio_socket_connected(const sio_socket_t *socket);
 /* The public id. Valid as long as the handle. */
 str_t sio_socket_id(const sio_socket_t *socket);
+/* More than half of what may wait for the client does: what matters least should be left out. */
+bool sio_socket_is_crowded(const sio_socket_t *socket);
 /* The request that opened the session; NULL once closed or forgotten. */
 const eio_request_t *sio_socket_request(const sio_socket_t *socket);
 sio_namespace_t *sio_socket_namespace(const sio_socket_t *socket);

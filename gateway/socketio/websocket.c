@@ -20,6 +20,7 @@ struct websocket {
     eio_request_t *request; /* of a handshake, until the session has it */
     str_t headers;          /* for the 101 response; borrowed during adoption */
     strbuf_t message;       /* the fragments so far */
+    size_t unsent;          /* what libwebsockets has and could not write yet */
     timeout_t deadline;
     uint32_t fragments;
     bool closing : 1; /* our close frame is out */
@@ -37,19 +38,33 @@ static void doom(websocket_t *self, uint64_t at_ms) {
 
 /* ---- what the session asks for ---- */
 
+static void set_unsent(websocket_t *self, size_t bytes) {
+    self->server->counters.queued_bytes += bytes - self->unsent;
+    self->unsent = bytes;
+}
+
+/* Of the message, as far as it has come. */
+static void forget_message(websocket_t *self) {
+    eio_server_give(self->server, self->message.n);
+    strbuf_fini(&self->message);
+}
+
 bool websocket_write(void *ws, str_t frames) {
     websocket_t *self = ws;
     if (lws_write(self->wsi, (unsigned char *)frames.p, frames.n, LWS_WRITE_RAW) < 0) {
         doom(self, 0);
         return false;
     }
-    return !lws_partial_buffered(self->wsi);
+    if (!lws_partial_buffered(self->wsi))
+        return true;
+    set_unsent(self, self->unsent + frames.n);
+    return false;
 }
 
 void websocket_close(void *ws, unsigned code) {
     websocket_t *self = ws;
     self->session = NULL;
-    strbuf_fini(&self->message);
+    forget_message(self);
     if (code == EIO_WS_ABORT) {
         doom(self, 0);
         return;
@@ -80,7 +95,7 @@ static void established(struct lws *wsi) {
 }
 
 static void violation(websocket_t *self, unsigned code) {
-    strbuf_fini(&self->message);
+    forget_message(self);
     eio_session_ws_violation(self->session, self, code);
 }
 
@@ -100,12 +115,17 @@ static void received(websocket_t *self, str_t part) {
         violation(self, EIO_WS_VIOLATION);
         return;
     }
+    if (!whole && !eio_server_take(self->server, self->message.n, part.n)) {
+        violation(self, EIO_WS_TRY_LATER);
+        return;
+    }
     if (!whole)
         strbuf_append(&self->message, part);
     if (!last)
         return;
     str_t message = whole ? part : strbuf_str(&self->message);
     strbuf_t held = self->message;
+    eio_server_give(self->server, held.n);
     self->message = (strbuf_t){0};
     self->fragments = 0;
     eio_session_receive(self->session, self, message, lws_frame_is_binary(self->wsi),
@@ -117,7 +137,8 @@ static void free_websocket(websocket_t *self) {
     timeout_clear(&self->deadline);
     DL_DELETE(self->listener->websockets, self);
     self->listener->connections--;
-    strbuf_fini(&self->message);
+    set_unsent(self, 0);
+    forget_message(self);
     eio_request_free(&self->request);
     free(self);
 }
@@ -156,6 +177,8 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
             received(self, (str_t){in, n});
         return 0;
     case LWS_CALLBACK_SERVER_WRITEABLE:
+        if (self)
+            set_unsent(self, 0);
         if (self && self->session)
             eio_session_writable(self->session);
         return 0;

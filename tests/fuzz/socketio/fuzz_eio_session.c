@@ -249,7 +249,7 @@ static void gone_event(client_t *client, eio_session_t *session, uint8_t which) 
     } else if (which == 1 && client->post) {
         client->post->alive = false;
         client->post = NULL;
-        eio_session_post_gone(session);
+        eio_session_post_gone(session, EIO_CLOSE_TRANSPORT);
     } else if (which == 2) {
         lose(&client->ws, session);
     } else {

@@ -224,7 +224,7 @@ static void test_given_up_post_closes(void **state) {
     open_polling();
     poll("g1");
     assert_int_equal(eio_session_post_begin(session, "p1"), OK);
-    eio_session_post_gone(session);
+    eio_session_post_gone(session, EIO_CLOSE_TRANSPORT);
     assert_string_equal(turn(1), "g1 <- 1\nclosed: transport_close\n");
 }
 
