@@ -270,7 +270,7 @@ static void ask(call_t *call, uint32_t timeout_ms, dialer_reply_fn on_reply) {
                             .on_reply = on_reply};
     if (core_request(self, &call->request, &asking))
         return;
-    core_failure_t failure = core_failure(CODE_UNAVAILABLE, NULL);
+    core_failure_t failure = core_busy(self, BUSY_BUS);
     fail_call(call, &failure);
     end_call(call);
 }
@@ -291,8 +291,24 @@ static void send_message(call_t *call, const event_payload_t *payload) {
     ask(call, GATEWAY_WRITE_TIMEOUT_MS, reply_to_send);
 }
 
+/* The start of typing is a hint, and left out before any message is: once half of what may wait
+ * for the broker, or of this socket's events, does. */
+static bool is_left_out(const call_t *call) {
+    const gateway_core_t *self = call->request.core;
+    if (call->kind != EVENT_TYPING)
+        return false;
+    return call->session->request_count > self->config.max_requests_per_session / 2 ||
+           self->ops->is_busy(self->ctx, brokers_of_room(self->config.brokers, call->room));
+}
+
 static void type(call_t *call) {
     gateway_core_t *self = call->request.core;
+    if (is_left_out(call)) {
+        core_failure_t failure = core_busy(self, BUSY_HINT);
+        fail_call(call, &failure);
+        end_call(call);
+        return;
+    }
     proto_typing_t typing = {.on = call->kind == EVENT_TYPING};
     strbuf_clear(&self->body);
     proto_typing_encode(&typing, &self->body);
@@ -310,10 +326,10 @@ static void mark_read(call_t *call, const event_payload_t *payload) {
 }
 
 static void refresh_token(call_t *call, const event_payload_t *payload) {
-    core_failure_t failure = core_failure(CODE_UNAVAILABLE, NULL);
     core_verification_t verification = {payload->token, call->ack.trace, reply_to_refresh};
     if (core_connect_verify(call->request.core, &call->request, &verification))
         return;
+    core_failure_t failure = core_busy(call->request.core, BUSY_BUS);
     fail_call(call, &failure);
     end_call(call);
 }
@@ -362,7 +378,7 @@ static bool may_ask(gateway_core_t *self, session_t *session, event_kind_t kind,
         return false;
     }
     if (session->request_count >= self->config.max_requests_per_session) {
-        *failure_out = core_failure(CODE_UNAVAILABLE, "too many events wait for an answer");
+        *failure_out = core_busy(self, BUSY_SOCKET);
         return false;
     }
     return true;

@@ -58,6 +58,10 @@ void core_fan_out(gateway_core_t *self, const room_t *room, const core_fan_out_t
     DL_FOREACH(room->members, member) {
         if (!member_is_live(member) || member->session->number == what->except)
             continue;
+        if (what->is_hint && self->ops->is_crowded(self->ctx, member->session->socket)) {
+            core_count(self, METRIC_HINTS_SHED, 0);
+            continue;
+        }
         if (!packet)
             packet = self->ops->packet_new(self->ctx, what->event, what->args);
         core_count(self, METRIC_EVENTS_OUT, what->metric);

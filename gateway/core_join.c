@@ -53,6 +53,7 @@ static char *stop_waiting(join_t *join) {
     char *body = join->body;
     if (!body)
         return NULL;
+    self->waiting_bytes -= join->body_bytes;
     deadline_remove(&self->join_deadlines, &join->deadline);
     DL_DELETE2(join->member->room->waiting, join, waiting_prev, waiting_next);
     join->body = NULL;
@@ -206,6 +207,7 @@ static void wait_for_presence(join_t *join, str_t body) {
     gateway_core_t *self = join->request.core;
     join->body = xmalloc(body.n + 1);
     join->body_bytes = body.n;
+    self->waiting_bytes += body.n;
     memcpy(join->body, body.p, body.n);
     DL_APPEND2(join->member->room->waiting, join, waiting_prev, waiting_next);
     deadline_add(&self->join_deadlines, &join->deadline, core_now(self) + GATEWAY_PRESENCE_WAIT_MS);
@@ -249,7 +251,8 @@ static void on_joined(void *arg, err_t err, const envelope_t *reply) {
     join->member->unconfirmed = false; /* this link's broker has just judged the rights */
     core_check_generation(self, conversation.generation);
     set_participants(self, room, &conversation);
-    if (room->unknown > 0)
+    bool has_space = self->waiting_bytes + reply->body.n <= self->config.max_waiting_bytes;
+    if (room->unknown > 0 && has_space)
         wait_for_presence(join, reply->body);
     else
         finish_join(join, reply->body);
@@ -305,13 +308,12 @@ static void ask(join_t *join) {
                                       .envelope = &envelope,
                                       .on_reply = on_joined}))
         return;
-    core_failure_t failure = core_failure(CODE_UNAVAILABLE, NULL);
+    core_failure_t failure = core_busy(self, BUSY_BUS);
     fail_join(join, &failure);
 }
 
-static void refuse(gateway_core_t *self, session_t *session, gateway_ack_t *ack, code_t code,
-                   const char *message) {
-    core_failure_t failure = core_failure(code, message);
+static void refuse(gateway_core_t *self, session_t *session, gateway_ack_t *ack,
+                   core_failure_t failure) {
     core_question_t question = {.session = session,
                                 .kind = EVENT_JOIN_CONVERSATION,
                                 .name = STR("join_conversation"),
@@ -324,15 +326,19 @@ void core_join_event(gateway_core_t *self, session_t *session, const event_paylo
     str_t name = payload->conversation_id;
     room_t *room = rooms_get(self->rooms, name, brokers_of_room(self->config.brokers, name));
     if (!room) {
-        refuse(self, session, ack, CODE_UNAVAILABLE, "this server has too many conversations");
+        refuse(self, session, ack, core_busy(self, BUSY_ROOMS));
         return;
     }
     member_t *member = rooms_find_member(self->rooms, room, session->number);
-    if (!member && session->member_count < self->config.max_rooms_per_session)
+    bool is_full = !member && rooms_member_count(self->rooms) >= self->config.max_members;
+    if (!member && !is_full && session->member_count < self->config.max_rooms_per_session)
         member = rooms_add_member(self->rooms, room, session);
     if (member)
         ask(add_join(self, member, payload, ack));
+    else if (is_full)
+        refuse(self, session, ack, core_busy(self, BUSY_MEMBERS));
     else
-        refuse(self, session, ack, CODE_RATE_LIMITED, "too many conversations joined");
+        refuse(self, session, ack,
+               core_failure(CODE_RATE_LIMITED, "too many conversations joined"));
     rooms_release(self->rooms, room);
 }

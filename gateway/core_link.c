@@ -346,7 +346,8 @@ static err_t on_typing_event(gateway_core_t *self, const envelope_t *envelope) {
                           .args = strbuf_str(&self->text),
                           .except = envelope->session,
                           .metric = OUT_TYPING,
-                          .trace = envelope->trace});
+                          .trace = envelope->trace,
+                          .is_hint = typing.on});
     return OK;
 }
 

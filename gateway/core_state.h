@@ -61,6 +61,7 @@ struct gateway_core {
     bool draining;
     room_t **ready; /* rooms, each held, whose participants' presence became known */
     size_t ready_count, ready_capacity;
+    size_t waiting_bytes; /* of joins' answers that wait for presence */
     deadline_heap_t session_deadlines;
     deadline_heap_t link_deadlines;
     deadline_heap_t join_deadlines;
@@ -119,6 +120,8 @@ typedef struct {
 bool core_reply_ok(gateway_core_t *self, err_t err, const envelope_t *reply, uint16_t type,
                    core_failure_t *failure_out);
 core_failure_t core_failure(code_t code, const char *message);
+/* `unavailable`, counted by the bound that was reached. */
+core_failure_t core_busy(gateway_core_t *self, busy_reason_t reason);
 /* Checks the database's generation; closes everybody's transport when it has changed. */
 void core_check_generation(gateway_core_t *self, str_t generation);
 
@@ -176,6 +179,7 @@ typedef struct {
     uint64_t except; /* a session's number, 0: none */
     event_out_t metric;
     trace_t trace;
+    bool is_hint; /* left out for those who don't read fast enough */
 } core_fan_out_t;
 void core_fan_out(gateway_core_t *self, const room_t *room, const core_fan_out_t *what);
 /* conversation_removed */

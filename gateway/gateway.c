@@ -116,6 +116,17 @@ static err_t post(void *ctx, size_t broker, const envelope_t *envelope) {
     return self->bus ? bus_client_send_to(self->bus, broker, envelope) : ERR_CLOSED;
 }
 
+static bool is_busy(void *ctx, size_t broker) {
+    gateway_t *self = ctx;
+    return self->bus &&
+           (bus_client_is_crowded(self->bus, broker) || bus_client_is_behind(self->bus, broker));
+}
+
+static bool is_crowded(void *ctx, void *socket) {
+    (void)ctx;
+    return sockets_is_crowded(socket);
+}
+
 static const gateway_ops_t core_ops = {
     .now_ms = now_ms,
     .unix_ms = unix_ms,
@@ -129,10 +140,12 @@ static const gateway_ops_t core_ops = {
     .drop_ack = drop_ack,
     .close = close_socket,
     .socket_id = socket_id,
+    .is_crowded = is_crowded,
     .step = log_trace_step,
     .request = request,
     .cancel = cancel,
     .post = post,
+    .is_busy = is_busy,
 };
 
 /* ---- links ---- */
@@ -351,6 +364,8 @@ static void write_metrics(void *ctx, strbuf_t *text_out) {
     metrics_set(self->metrics, METRIC_ROOMS, 0, (double)figures.rooms);
     metrics_set(self->metrics, METRIC_MEMBERSHIPS, 0, (double)figures.members);
     metrics_set(self->metrics, METRIC_WATCHES, 0, (double)figures.watches);
+    metrics_set(self->metrics, METRIC_INTERESTS, 0, (double)figures.interests);
+    metrics_set(self->metrics, METRIC_JOIN_WAITING_BYTES, 0, (double)figures.waiting_bytes);
     metrics_set(self->metrics, METRIC_CONNECTING, 0, (double)figures.connects);
     metrics_set(self->metrics, METRIC_REQUESTS_PENDING, 0, (double)figures.requests);
     collect_bus(self);

@@ -66,9 +66,24 @@ static const config_option_t options[] = {
     {CONFIG_FIELD(gateway_config_t, max_outbound_bytes), .variable = "MAX_OUTBOUND_BYTES",
      .kind = CONFIG_U64, .min = LARGEST_ANSWER_BYTES, .max = 1 << 30, .fallback = "4194304",
      .doc = "Bytes that may wait for one client; one that reads too slowly is disconnected."},
+    {CONFIG_FIELD(gateway_config_t, max_total_outbound_bytes),
+     .variable = "MAX_TOTAL_OUTBOUND_BYTES", .kind = CONFIG_U64, .min = LARGEST_ANSWER_BYTES,
+     .max = UINT64_MAX, .fallback = "536870912",
+     .doc =
+         "Bytes that may wait for all clients together; nobody may have more of it than is left."},
+    {CONFIG_FIELD(gateway_config_t, max_total_inbound_bytes), .variable = "MAX_TOTAL_INBOUND_BYTES",
+     .kind = CONFIG_U64, .min = 1024, .max = UINT64_MAX, .fallback = "268435456",
+     .doc = "Bytes of unfinished packets and POSTs of all clients together, likewise."},
     COUNT(max_rooms, "MAX_ROOMS", 1000000000, "1000000", "Conversations joined on this gateway."),
     COUNT(max_rooms_per_socket, "MAX_ROOMS_PER_SOCKET", 1000000, "1000",
           "Conversations that one socket may have joined."),
+    COUNT(max_memberships, "MAX_MEMBERSHIPS", 1000000000, "500000",
+          "Sockets times the conversations they joined; the broker's bound is MEMBERSHIPS_MAX."),
+    COUNT(max_interests, "MAX_INTERESTS", 1000000000, "2000000",
+          "Conversations times their participants; over it, further ones are shown as offline."),
+    {CONFIG_FIELD(gateway_config_t, max_join_bytes), .variable = "MAX_JOIN_BYTES",
+     .kind = CONFIG_U64, .min = 1024, .max = UINT64_MAX, .fallback = "67108864",
+     .doc = "Bytes of answers to joins that wait for presence; over it they go without."},
     COUNT(max_requests_per_socket, "MAX_REQUESTS_PER_SOCKET", 1000000, "1000",
           "Events of one socket that may wait for their answers."),
     {CONFIG_FIELD(gateway_config_t, max_bus_bytes), .variable = "MAX_BUS_BYTES", .kind = CONFIG_U64,
@@ -82,6 +97,16 @@ static const config_option_t options[] = {
                  "A connection that doesn't present a token for this long is closed."),
 };
 
+/* Nobody may have more of a total than is left: half of it, if alone. */
+static void check(const void *config, strbuf_t *errors) {
+    const gateway_config_t *gateway = config;
+    if (gateway->max_total_outbound_bytes / 2 < gateway->max_outbound_bytes)
+        strbuf_append(errors, STR("MAX_TOTAL_OUTBOUND_BYTES must be at least twice "
+                                  "MAX_OUTBOUND_BYTES\n"));
+    if (gateway->max_total_inbound_bytes / 2 < gateway->max_payload)
+        strbuf_append(errors, STR("MAX_TOTAL_INBOUND_BYTES must be at least twice MAX_PAYLOAD\n"));
+}
+
 const config_schema_t gateway_config_schema = {
     .service = "gateway",
     .summary = "Speaks Socket.IO with clients.",
@@ -89,6 +114,7 @@ const config_schema_t gateway_config_schema = {
     .options = options,
     .option_count = sizeof(options) / sizeof(options[0]),
     .size = sizeof(gateway_config_t),
+    .check = check,
 };
 
 static ratelimit_rate_t per_second(uint64_t count, uint64_t burst, uint64_t factor) {
@@ -105,6 +131,9 @@ gateway_core_config_t gateway_config_core(const gateway_config_t *config) {
         .rates.on = config->rate_limit,
         .max_rooms = config->max_rooms,
         .max_rooms_per_session = config->max_rooms_per_socket,
+        .max_members = config->max_memberships,
+        .max_interests = config->max_interests,
+        .max_waiting_bytes = config->max_join_bytes,
         .max_requests_per_session = config->max_requests_per_socket,
     };
     uint64_t factors[] = {1, config->user_rate_factor};

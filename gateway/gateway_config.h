@@ -21,8 +21,13 @@ typedef struct {
     uint64_t max_connections_per_address;
     uint64_t max_payload;
     uint64_t max_outbound_bytes;
+    uint64_t max_total_outbound_bytes;
+    uint64_t max_total_inbound_bytes;
     uint64_t max_rooms;
     uint64_t max_rooms_per_socket;
+    uint64_t max_memberships;
+    uint64_t max_interests;
+    uint64_t max_join_bytes;
     uint64_t max_requests_per_socket;
     uint64_t max_bus_bytes;
     uint64_t max_bus_requests;

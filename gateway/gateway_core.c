@@ -15,7 +15,7 @@ gateway_core_t *gateway_core_new(const gateway_core_config_t *config, const gate
     self->ctx = ctx;
     self->sessions = sessions_new(&config->sessions);
     self->rooms = rooms_new(config->max_rooms, &core_rooms_ops, self);
-    self->presence = presence_new(brokers, &core_presence_ops, self);
+    self->presence = presence_new(brokers, config->max_interests, &core_presence_ops, self);
     for (size_t i = 0; i < brokers; i++)
         self->links[i] = (core_link_t){.core = self, .broker = i};
     self->arena = proto_arena_new();
@@ -202,6 +202,16 @@ core_failure_t core_failure(code_t code, const char *message) {
     };
 }
 
+core_failure_t core_busy(gateway_core_t *self, busy_reason_t reason) {
+    static const char *const messages[BUSY_REASONS] = {
+        [BUSY_SOCKET] = "too many events wait for an answer",
+        [BUSY_ROOMS] = "this server has too many conversations",
+        [BUSY_MEMBERS] = "this server has too many conversations",
+    };
+    core_count(self, METRIC_UNAVAILABLE, reason);
+    return core_failure(CODE_UNAVAILABLE, messages[reason]);
+}
+
 bool core_reply_ok(gateway_core_t *self, err_t err, const envelope_t *reply, uint16_t type,
                    core_failure_t *failure_out) {
     proto_error_t error;
@@ -297,6 +307,8 @@ gateway_figures_t gateway_core_figures(const gateway_core_t *self) {
         .rooms = rooms_count(self->rooms),
         .members = rooms_member_count(self->rooms),
         .watches = presence_count(self->presence),
+        .interests = presence_interests(self->presence),
+        .waiting_bytes = self->waiting_bytes,
         .connects = self->connect_count,
         .requests = self->request_count,
     };

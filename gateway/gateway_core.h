@@ -89,6 +89,8 @@ typedef struct {
     /* Closes the transport behind what is queued; gateway_core_disconnect() follows later. */
     void (*close)(void *ctx, void *socket, gateway_close_t reason);
     str_t (*socket_id)(void *ctx, void *socket); /* public; valid until the next call */
+    /* The client doesn't read as fast as it is told: what is only a hint is left out. */
+    bool (*is_crowded)(void *ctx, void *socket);
     /* Only for events and messages that have a trace. */
     void (*step)(void *ctx, const gateway_step_t *step);
 
@@ -96,6 +98,9 @@ typedef struct {
     uint64_t (*request)(void *ctx, size_t broker, const link_request_t *request);
     void (*cancel)(void *ctx, size_t broker, uint64_t request_id);
     err_t (*post)(void *ctx, size_t broker, const envelope_t *envelope);
+    /* More than half of what may wait for this broker does, or it is behind with reading: what is
+     * only a hint is left out. */
+    bool (*is_busy)(void *ctx, size_t broker);
 } gateway_ops_t;
 
 typedef struct {
@@ -105,6 +110,9 @@ typedef struct {
     rates_t rates;
     size_t max_rooms;                /* conversations joined here */
     size_t max_rooms_per_session;    /* … by one socket */
+    size_t max_members;              /* sockets times the conversations they joined */
+    size_t max_interests;            /* conversations times the participants who are followed */
+    size_t max_waiting_bytes;        /* of joins' answers that wait for presence */
     size_t max_requests_per_session; /* events of one socket that wait for an answer */
     metrics_t *metrics;              /* of gateway_metrics.h; borrowed */
 } gateway_core_config_t;
@@ -154,8 +162,9 @@ void gateway_core_close_all(gateway_core_t *self, gateway_close_t reason);
 /* ---- looking in ---- */
 
 typedef struct {
-    size_t sessions, users, rooms, members, watches;
-    size_t connects; /* tokens being checked */
-    size_t requests; /* events not answered yet */
+    size_t sessions, users, rooms, members, watches, interests;
+    size_t waiting_bytes; /* of joins' answers that wait for presence */
+    size_t connects;      /* tokens being checked */
+    size_t requests;      /* events not answered yet */
 } gateway_figures_t;
 gateway_figures_t gateway_core_figures(const gateway_core_t *self);

@@ -46,6 +46,9 @@ static const char *const out_names[] = {[OUT_NEW_MESSAGE] = "new_message",
                                         [OUT_CONVERSATION] = "conversation",
                                         [OUT_ERROR] = "error",
                                         NULL};
+static const char *const busy_names[] = {[BUSY_BUS] = "bus",     [BUSY_SOCKET] = "socket",
+                                         [BUSY_ROOMS] = "rooms", [BUSY_MEMBERS] = "memberships",
+                                         [BUSY_HINT] = "hint",   NULL};
 static const char *const gap_names[] = {[GAP_HEALED] = "healed", [GAP_FAILED] = "failed", NULL};
 static const char *const direction_names[] = {[DIRECTION_IN] = "in", [DIRECTION_OUT] = "out", NULL};
 static const char *const transport_names[] = {
@@ -74,6 +77,10 @@ const metrics_def_t gateway_metric_defs[METRIC_COUNT] = {
     GAUGE(METRIC_ROOMS, "rooms", "Conversations joined by somebody here."),
     GAUGE(METRIC_MEMBERSHIPS, "memberships", "Sockets times the conversations they joined."),
     GAUGE(METRIC_WATCHES, "watches", "Users whose presence is followed."),
+    GAUGE(METRIC_INTERESTS, "interests",
+          "Conversations times their participants who are followed."),
+    GAUGE(METRIC_JOIN_WAITING_BYTES, "join_waiting_bytes",
+          "Answers to joins that wait for the participants' presence."),
     GAUGE(METRIC_CONNECTING, "connecting", "Clients whose token is being checked."),
     GAUGE(METRIC_REQUESTS_PENDING, "requests_pending", "Client events not answered yet."),
     COUNTER_BY(METRIC_CONNECTS, "connects", "Clients that asked to be let in, by outcome.",
@@ -85,6 +92,11 @@ const metrics_def_t gateway_metric_defs[METRIC_COUNT] = {
                      .name = "parley_gateway_answers_total",
                      .help = "Client events answered, by outcome.",
                      .labels = {{"event", event_names}, {"code", code_names}}},
+    COUNTER_BY(METRIC_UNAVAILABLE, "unavailable",
+               "Client events answered unavailable here, by the bound that was reached.", "reason",
+               busy_names),
+    COUNTER(METRIC_HINTS_SHED, "hints_shed",
+            "Typing events left out for clients that don't read fast enough."),
     SECONDS(METRIC_SEND_SECONDS, "send", "From send_message to its ok acknowledgement."),
     SECONDS(METRIC_JOIN_SECONDS, "join", "From join_conversation to its ok acknowledgement."),
     COUNTER_BY(METRIC_CLOSES, "closes", "Transports that the gateway closed.", "reason",
@@ -109,6 +121,11 @@ const metrics_def_t gateway_metric_defs[METRIC_COUNT] = {
                                 .help = "Open Engine.IO sessions.",
                                 .labels = {{"transport", transport_names}}},
     GAUGE(METRIC_ENGINE_QUEUED_BYTES, "queued_bytes", "Waiting to be written to clients."),
+    GAUGE(METRIC_ENGINE_INPUT_BYTES, "input_bytes", "Of packets and POSTs that are not whole yet."),
+    COUNTER(METRIC_ENGINE_REFUSED_INPUT, "input_refused",
+            "Packets and POSTs given up, as too much came in at once."),
+    COUNTER(METRIC_ENGINE_EVICTED, "sessions_evicted",
+            "Sessions without a token closed to make room for others."),
     COUNTER_BY(METRIC_ENGINE_BYTES, "bytes", "Bytes of packets.", "direction", direction_names),
     COUNTER_BY(METRIC_ENGINE_PACKETS, "packets", "Engine.IO packets.", "direction",
                direction_names),
@@ -118,4 +135,6 @@ const metrics_def_t gateway_metric_defs[METRIC_COUNT] = {
     COUNTER_BY(METRIC_ENGINE_CLOSES, "connection_closes", "Engine.IO sessions ended.", "reason",
                engine_close_names),
     GAUGE(METRIC_TCP_CONNECTIONS, "tcp_connections", "Open TCP connections of clients."),
+    COUNTER(METRIC_TCP_EVICTED, "tcp_connections_evicted",
+            "TCP connections closed, or turned away, as there were too many."),
 };

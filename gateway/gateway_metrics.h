@@ -9,12 +9,16 @@ typedef enum {
     METRIC_ROOMS,
     METRIC_MEMBERSHIPS,
     METRIC_WATCHES,
+    METRIC_INTERESTS,
+    METRIC_JOIN_WAITING_BYTES,
     METRIC_CONNECTING,
     METRIC_REQUESTS_PENDING,
     METRIC_CONNECTS,
     METRIC_EVENTS_IN,
     METRIC_EVENTS_OUT,
     METRIC_ACKS,
+    METRIC_UNAVAILABLE,
+    METRIC_HINTS_SHED,
     METRIC_SEND_SECONDS,
     METRIC_JOIN_SECONDS,
     METRIC_CLOSES,
@@ -31,6 +35,9 @@ typedef enum {
     METRIC_BUS_RESYNCS,
     METRIC_ENGINE_SESSIONS,
     METRIC_ENGINE_QUEUED_BYTES,
+    METRIC_ENGINE_INPUT_BYTES,
+    METRIC_ENGINE_REFUSED_INPUT,
+    METRIC_ENGINE_EVICTED,
     METRIC_ENGINE_BYTES,
     METRIC_ENGINE_PACKETS,
     METRIC_ENGINE_HANDSHAKES,
@@ -38,6 +45,7 @@ typedef enum {
     METRIC_ENGINE_UPGRADES,
     METRIC_ENGINE_CLOSES,
     METRIC_TCP_CONNECTIONS,
+    METRIC_TCP_EVICTED,
     METRIC_COUNT,
 } metric_t;
 
@@ -59,6 +67,15 @@ typedef enum {
     OUT_CONVERSATION,
     OUT_ERROR
 } event_out_t;
+/* Series of METRIC_UNAVAILABLE: which bound was reached. */
+typedef enum {
+    BUSY_BUS,     /* requests that wait for a broker */
+    BUSY_SOCKET,  /* events of one socket that wait for an answer */
+    BUSY_ROOMS,   /* conversations joined here */
+    BUSY_MEMBERS, /* sockets times their conversations */
+    BUSY_HINT,    /* typing, while half of what may wait does */
+    BUSY_REASONS
+} busy_reason_t;
 /* Series of METRIC_GAPS. */
 typedef enum { GAP_HEALED, GAP_FAILED } gap_outcome_t;
 /* Series of METRIC_ENGINE_BYTES and METRIC_ENGINE_PACKETS. */

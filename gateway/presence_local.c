@@ -14,15 +14,18 @@ typedef void batch_send_fn(void *ctx, size_t broker, const proto_texts_t *users)
 
 struct presence {
     size_t brokers;
+    size_t max_interests, interests;
     const presence_ops_t *ops;
     void *ctx;
     watch_t *by_id;
     batch_t batch;
 };
 
-presence_t *presence_new(size_t brokers, const presence_ops_t *ops, void *ctx) {
+presence_t *presence_new(size_t brokers, size_t max_interests, const presence_ops_t *ops,
+                         void *ctx) {
     presence_t *self = xcalloc(1, sizeof(*self));
     self->brokers = brokers;
+    self->max_interests = max_interests;
     self->ops = ops;
     self->ctx = ctx;
     return self;
@@ -45,6 +48,10 @@ static watch_t *find(const presence_t *self, str_t user) {
 
 size_t presence_count(const presence_t *self) {
     return HASH_COUNT(self->by_id);
+}
+
+size_t presence_interests(const presence_t *self) {
+    return self->interests;
 }
 
 /* ---- asking in batches ---- */
@@ -107,6 +114,7 @@ static void watch_new(presence_t *self, const room_t *room) {
 
 /* Drops the interests, and the watches that nobody else has. */
 static void drop(presence_t *self, interest_t *interests, size_t count) {
+    self->interests -= count;
     for (size_t i = 0; i < count; i++)
         DL_DELETE(interests[i].watch->interests, &interests[i]);
     for (size_t broker = 0; broker < self->brokers; broker++) {
@@ -141,11 +149,16 @@ static void add_interest(room_t *room, watch_t *watch) {
 void presence_set_participants(presence_t *self, room_t *room, const proto_texts_t *users) {
     interest_t *before = room->interests;
     size_t before_count = room->interest_count;
+    if (self->interests - before_count + users->n > self->max_interests) {
+        presence_forget_room(self, room);
+        return;
+    }
     room->interests = users->n ? xcalloc(users->n, sizeof(*room->interests)) : NULL;
     room->interest_count = 0;
     room->unknown = 0;
     for (size_t i = 0; i < users->n; i++)
         add_interest(room, get_watch(self, users->items[i]));
+    self->interests += room->interest_count;
     watch_new(self, room);
     drop(self, before, before_count);
 }

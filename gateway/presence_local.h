@@ -40,8 +40,9 @@ typedef struct {
     void (*known)(void *ctx, room_t *room);
 } presence_ops_t;
 
-/* `brokers`: how many there are. */
-presence_t *presence_new(size_t brokers, const presence_ops_t *ops, void *ctx);
+/* `brokers`: how many there are. `max_interests`: rooms times their participants. */
+presence_t *presence_new(size_t brokers, size_t max_interests, const presence_ops_t *ops,
+                         void *ctx);
 /* Asserts that nobody is followed any more. */
 void presence_free(presence_t **self);
 
@@ -49,7 +50,8 @@ static inline str_t watch_id(const watch_t *watch) {
     return (str_t){watch->id, watch->id_bytes};
 }
 
-/* These are the room's participants now. Follows the new ones, drops the others. */
+/* These are the room's participants now. Follows the new ones, drops the others; all of them when
+ * there would be too many interests. */
 void presence_set_participants(presence_t *self, room_t *room, const proto_texts_t *users);
 /* The room ends. */
 void presence_forget_room(presence_t *self, room_t *room);
@@ -61,4 +63,5 @@ user_presence_t presence_of(const presence_t *self, str_t user);
 /* Asks a broker anew for everybody followed there. */
 void presence_watch_again(presence_t *self, size_t broker);
 
-size_t presence_count(const presence_t *self);
+size_t presence_count(const presence_t *self); /* users who are followed */
+size_t presence_interests(const presence_t *self);

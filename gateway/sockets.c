@@ -1,6 +1,7 @@
 #include "gateway/sockets.h"
 
 #include <sodium.h>
+#include <sys/resource.h>
 
 #include "common/clock.h"
 #include "common/trace_log.h"
@@ -123,6 +124,8 @@ static sio_options_t server_options(sockets_t *self) {
                 .ping_timeout_ms = (uint32_t)config->ping_timeout_ms,
                 .max_payload = (uint32_t)config->max_payload,
                 .max_queue_bytes = (uint32_t)config->max_outbound_bytes,
+                .max_total_queue_bytes = config->max_total_outbound_bytes,
+                .max_total_input_bytes = config->max_total_inbound_bytes,
                 .max_sessions = (uint32_t)config->max_connections,
                 .sid_prefix = config->common.instance,
                 .cors = {.origins = origins[0] ? origins : NULL, .credentials = origins[0] != NULL},
@@ -135,6 +138,17 @@ static sio_options_t server_options(sockets_t *self) {
     };
 }
 
+/* A polling client has two connections at times. Each takes an open file, and so does the bus. */
+static uint32_t max_tcp_connections(const gateway_config_t *config) {
+    enum { OTHER_FILES = 200 };
+    struct rlimit files;
+    uint64_t wanted = config->max_connections * 2;
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > 2 * OTHER_FILES &&
+        files.rlim_cur - OTHER_FILES < wanted)
+        wanted = files.rlim_cur - OTHER_FILES;
+    return (uint32_t)wanted;
+}
+
 static err_t listen_on(sockets_t *self) {
     static const char *const headers[] = {
         "authorization", "host", "origin", "traceparent", "x-forwarded-for", "x-request-id", NULL};
@@ -143,8 +157,7 @@ static err_t listen_on(sockets_t *self) {
         .host = endpoint->host,
         .port = endpoint->port,
         .headers = headers,
-        /* A polling client has two connections at times. */
-        .max_connections = (uint32_t)self->config.config->max_connections * 2,
+        .max_connections = max_tcp_connections(self->config.config),
         .on_get = self->config.on_get,
         .on_refused = on_bytes_refused,
         .arg = self->config.ctx,
@@ -269,6 +282,10 @@ str_t sockets_id(const void *socket) {
     return sio_socket_id(socket);
 }
 
+bool sockets_is_crowded(const void *socket) {
+    return sio_socket_is_crowded(socket);
+}
+
 /* ---- figures ---- */
 
 void sockets_collect_metrics(const sockets_t *self, metrics_t *metrics) {
@@ -278,6 +295,9 @@ void sockets_collect_metrics(const sockets_t *self, metrics_t *metrics) {
     metrics_set(metrics, METRIC_ENGINE_SESSIONS, TRANSPORT_WEBSOCKET,
                 (double)engine->sessions_websocket);
     metrics_set(metrics, METRIC_ENGINE_QUEUED_BYTES, 0, (double)engine->queued_bytes);
+    metrics_set(metrics, METRIC_ENGINE_INPUT_BYTES, 0, (double)engine->input_bytes);
+    metrics_set(metrics, METRIC_ENGINE_REFUSED_INPUT, 0, (double)engine->refused_input);
+    metrics_set(metrics, METRIC_ENGINE_EVICTED, 0, (double)engine->evicted);
     metrics_set(metrics, METRIC_ENGINE_BYTES, DIRECTION_IN, (double)engine->bytes_in);
     metrics_set(metrics, METRIC_ENGINE_BYTES, DIRECTION_OUT, (double)engine->bytes_out);
     metrics_set(metrics, METRIC_ENGINE_PACKETS, DIRECTION_IN, (double)engine->packets_in);
@@ -289,4 +309,5 @@ void sockets_collect_metrics(const sockets_t *self, metrics_t *metrics) {
         metrics_set(metrics, METRIC_ENGINE_CLOSES, i, (double)engine->closes[i]);
     metrics_set(metrics, METRIC_TCP_CONNECTIONS, 0,
                 (double)eio_listener_connections(self->listener));
+    metrics_set(metrics, METRIC_TCP_EVICTED, 0, (double)eio_listener_evicted(self->listener));
 }

@@ -41,3 +41,4 @@ void sockets_drop_ack(gateway_ack_t *ack);
 void sockets_step(const gateway_step_t *step);
 void sockets_close(void *socket, gateway_close_t reason);
 str_t sockets_id(const void *socket);
+bool sockets_is_crowded(const void *socket);

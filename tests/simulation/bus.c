@@ -148,6 +148,11 @@ bool bus_is_within_bounds(const bus_t *self) {
     return true;
 }
 
+bool bus_is_busy(const bus_t *self, size_t broker) {
+    const dialer_t *dialer = self->links[broker].dialer;
+    return dialer_is_crowded(dialer) || dialer_is_behind(dialer);
+}
+
 bool bus_is_up(const bus_t *self) {
     for (size_t i = 0; i < self->count; i++) {
         if (dialer_state(self->links[i].dialer) != DIALER_UP)

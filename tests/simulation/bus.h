@@ -42,4 +42,6 @@ uint64_t bus_epoch(const bus_t *self, size_t broker);
 /* Unanswered requests. */
 size_t bus_pending(const bus_t *self);
 bool bus_is_within_bounds(const bus_t *self);
+/* Hints should be left out. */
+bool bus_is_busy(const bus_t *self, size_t broker);
 bool bus_is_up(const bus_t *self);

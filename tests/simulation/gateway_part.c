@@ -105,6 +105,16 @@ static err_t post(void *ctx, size_t broker, const envelope_t *envelope) {
     return bus_send(self->bus, broker, envelope);
 }
 
+static bool is_crowded(void *ctx, void *socket) {
+    (void)ctx, (void)socket;
+    return false;
+}
+
+static bool is_busy(void *ctx, size_t broker) {
+    const gateway_part_t *self = ctx;
+    return bus_is_busy(self->bus, broker);
+}
+
 static const gateway_ops_t core_ops = {
     .now_ms = now_ms,
     .unix_ms = unix_ms,
@@ -118,9 +128,11 @@ static const gateway_ops_t core_ops = {
     .drop_ack = drop_ack,
     .close = close_socket,
     .socket_id = id_of_socket,
+    .is_crowded = is_crowded,
     .request = request,
     .cancel = cancel,
     .post = post,
+    .is_busy = is_busy,
 };
 
 /* ---- links ---- */
@@ -218,6 +230,9 @@ static void start(void *ctx) {
                                     .incarnation = incarnation,
                                     .max_rooms = 100,
                                     .max_rooms_per_session = 10,
+                                    .max_members = 1000,
+                                    .max_interests = 1000,
+                                    .max_waiting_bytes = 1 << 20,
                                     .max_requests_per_session = tight ? 4 : 50,
                                     .metrics = self->metrics};
     self->process.asleep_until_ms = 0;

@@ -254,6 +254,16 @@ static void step(void *ctx, const gateway_step_t *step) {
                   (int)step->session, (int)step->seq, (int)step->sockets);
 }
 
+static bool is_crowded(void *ctx, void *socket) {
+    const scene_t *self = ctx;
+    return socket == self->crowded;
+}
+
+static bool is_busy(void *ctx, size_t broker) {
+    const scene_t *self = ctx;
+    return self->bus_busy[broker];
+}
+
 static const gateway_ops_t scene_ops = {
     .now_ms = now_ms,
     .unix_ms = unix_ms,
@@ -267,10 +277,12 @@ static const gateway_ops_t scene_ops = {
     .drop_ack = drop_ack,
     .close = close_socket,
     .socket_id = socket_id,
+    .is_crowded = is_crowded,
     .step = step,
     .request = request,
     .cancel = cancel,
     .post = post,
+    .is_busy = is_busy,
 };
 
 /* ---- life ---- */
@@ -286,6 +298,9 @@ void scene_init(scene_t *self) {
         .incarnation = 0xabc,
         .max_rooms = 100,
         .max_rooms_per_session = 10,
+        .max_members = 1000,
+        .max_interests = 1000,
+        .max_waiting_bytes = 1 << 20,
         .max_requests_per_session = 20,
         .metrics = self->metrics,
     };

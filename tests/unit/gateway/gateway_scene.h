@@ -49,7 +49,9 @@ typedef struct {
     trace_context_t context; /* of those who connect */
     trace_t trace;           /* of the events they send */
     bool up[2];
-    bool bus_full; /* requests are refused */
+    bool bus_full;    /* requests are refused */
+    bool bus_busy[2]; /* hints should be left out */
+    void *crowded;    /* the handle of a client that doesn't read fast enough */
     scene_socket_t sockets[SCENE_SOCKETS + 1];
     size_t socket_count;
     scene_request_t requests[SCENE_REQUESTS]; /* unanswered, oldest first */

@@ -157,6 +157,16 @@ static err_t post(void *ctx, size_t broker, const envelope_t *envelope) {
     return OK;
 }
 
+static bool is_crowded(void *ctx, void *socket) {
+    (void)ctx, (void)socket;
+    return false;
+}
+
+static bool is_busy(void *ctx, size_t broker) {
+    (void)ctx, (void)broker;
+    return false;
+}
+
 const gateway_ops_t world_ops = {
     .now_ms = now_ms,
     .unix_ms = now_ms,
@@ -170,7 +180,9 @@ const gateway_ops_t world_ops = {
     .drop_ack = drop_ack,
     .close = close_socket,
     .socket_id = socket_id,
+    .is_crowded = is_crowded,
     .request = request,
     .cancel = cancel,
     .post = post,
+    .is_busy = is_busy,
 };

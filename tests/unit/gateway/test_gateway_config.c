@@ -54,10 +54,16 @@ static void test_off_lifts_connection_limits_too(void **state) {
 
 static void test_bad_values(void **state) {
     (void)state;
-    static const char *const bad[] = {
-        "RATE_LIMIT=maybe",         "RATE_SENDS=0",  "TRUSTED_PROXIES=proxy",
-        "FRONTEND_URL=example.org", "MAX_PAYLOAD=1", "PING_TIMEOUT_MS=-1",
-        "RATE_SENDS_BURST=1000001", "LISTEN=5010:x"};
+    static const char *const bad[] = {"RATE_LIMIT=maybe",
+                                      "RATE_SENDS=0",
+                                      "TRUSTED_PROXIES=proxy",
+                                      "FRONTEND_URL=example.org",
+                                      "MAX_PAYLOAD=1",
+                                      "PING_TIMEOUT_MS=-1",
+                                      "RATE_SENDS_BURST=1000001",
+                                      "LISTEN=5010:x",
+                                      "MAX_TOTAL_INBOUND_BYTES=1999999",
+                                      "MAX_TOTAL_OUTBOUND_BYTES=8388607"};
     gateway_config_t config;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_int_equal(parse(bad[i], &config), ERR_INVALID);

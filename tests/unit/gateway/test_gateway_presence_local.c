@@ -9,6 +9,8 @@
 
 #include "gateway/presence_local.h"
 
+enum { MAX_INTERESTS = 10000 };
+
 typedef struct {
     strbuf_t record;
     presence_t *presence;
@@ -54,7 +56,7 @@ static const presence_ops_t ops = {.broker_of_user = broker_of_user,
 
 static void start(world_t *world) {
     *world = (world_t){.one = xcalloc(1, sizeof(room_t)), .two = xcalloc(1, sizeof(room_t))};
-    world->presence = presence_new(2, &ops, world);
+    world->presence = presence_new(2, MAX_INTERESTS, &ops, world);
 }
 
 static void end(world_t *world) {
@@ -164,6 +166,34 @@ static void test_batches(void **state) {
     end(&world);
 }
 
+/* Over the bound a room is followed not at all, and others keep what they have. */
+static void test_interests_are_bounded(void **state) {
+    (void)state;
+    static str_t users[MAX_INTERESTS];
+    world_t world;
+    start(&world);
+    for (size_t i = 0; i < MAX_INTERESTS; i++)
+        users[i] = STR("a");
+    str_t two[] = {STR("a"), STR("b")};
+    presence_set_participants(world.presence, world.one, &(proto_texts_t){two, 2});
+    assert_int_equal(presence_interests(world.presence), 2);
+    presence_set_participants(world.presence, world.two,
+                              &(proto_texts_t){users, MAX_INTERESTS - 1});
+    assert_int_equal(presence_interests(world.presence), 2);
+    assert_int_equal(world.two->interest_count, 0);
+    assert_int_equal(world.two->unknown, 0);
+    expect(&world, "watch 0 a b\n");
+    /* what a room had gives room for what it gets */
+    presence_set_participants(world.presence, world.one, &(proto_texts_t){users, MAX_INTERESTS});
+    assert_int_equal(presence_interests(world.presence), 1);
+    presence_set_participants(world.presence, world.one,
+                              &(proto_texts_t){users, MAX_INTERESTS + 1});
+    assert_int_equal(presence_interests(world.presence), 0);
+    assert_int_equal(presence_count(world.presence), 0);
+    expect(&world, "unwatch 0 b\nunwatch 0 a\n");
+    end(&world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_user_once),
@@ -171,6 +201,7 @@ int main(void) {
         cmocka_unit_test(test_participants_may_change),
         cmocka_unit_test(test_known_when_all_are),
         cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_interests_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
