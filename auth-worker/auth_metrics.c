@@ -29,6 +29,9 @@ static const metrics_def_t defs[METRIC_COUNT] = {
                             "1 while both connections to PostgreSQL are there."},
     [METRIC_DATABASE_PENDING] = {METRICS_GAUGE, "parley_auth_statements_pending",
                                  "Statements waiting for PostgreSQL or under way."},
+    [METRIC_STATEMENT_SECONDS] = {METRICS_HISTOGRAM, "parley_auth_statement_seconds",
+                                  "Time of statements in the database, without waiting.",
+                                  .buckets = metrics_latency_buckets},
     [METRIC_ATTEMPTS_REMEMBERED] = {METRICS_GAUGE, "parley_auth_attempts_remembered",
                                     "Users and addresses whose attempts are being counted."},
     [METRIC_KEYS] = {METRICS_GAUGE, "parley_auth_keys", "Keys that tokens are checked with."},
@@ -36,7 +39,6 @@ static const metrics_def_t defs[METRIC_COUNT] = {
                           "parley_auth_key_loads_total",
                           "Times the keys were read, by outcome.",
                           {{"result", loads}}},
-    [METRIC_BROKERS_UP] = {METRICS_GAUGE, "parley_auth_brokers_up", "Open links to brokers."},
     [METRIC_BAD_ENVELOPES] = {METRICS_COUNTER, "parley_auth_bad_envelopes_total",
                               "Envelopes from brokers that were refused."},
 };

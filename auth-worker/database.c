@@ -37,6 +37,7 @@ struct database {
     statement_t *statements; /* the first is under way if `running`; the oldest first */
     size_t statements_n;
     bool running;
+    uint64_t began_ns;   /* the statement under way */
     PGresult *result;    /* of the statement under way */
     const char *failure; /* the connection is to be given up for this reason, by the timer */
     uint64_t retry_ms;   /* before the next attempt to connect */
@@ -121,6 +122,7 @@ static void start_next(database_t *self) {
     if (self->running || !first)
         return;
     self->running = true;
+    self->began_ns = uv_hrtime();
     uv_timer_start(&self->timer, on_timer,
                    (uint64_t)(self->settings.statement_timeout_ms + DATABASE_GRACE_MS), 0);
     self->failure = "no answer in time";
@@ -169,6 +171,8 @@ static void finish_statement(database_t *self) {
     PGresult *result = self->result;
     self->result = NULL;
     uv_timer_stop(&self->timer);
+    if (self->settings.took)
+        self->settings.took(self->settings.ctx, (double)(uv_hrtime() - self->began_ns) / 1e9);
     err_t err = result_error(self, result);
     finish_first(self, err, err == OK ? result : NULL);
     PQclear(result);

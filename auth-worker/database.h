@@ -22,6 +22,9 @@ typedef struct {
     const char *name; /* application_name, and in logs */
     int64_t statement_timeout_ms;
     size_t queue_max; /* statements waiting or under way; over it, ERR_UNAVAILABLE */
+    /* Told how long each statement took that was answered, without waiting. NULL: nobody is. */
+    void (*took)(void *ctx, double seconds);
+    void *ctx;
 } database_settings_t;
 
 /* Is it a postgresql:// URL or libpq's name=value parameters? */

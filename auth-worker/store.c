@@ -24,12 +24,15 @@ static const char register_sql[] =
     " INSERT INTO credentials (user_id, password_hash, registration_key)"
     " SELECT id, $4, $5 FROM made RETURNING user_id";
 
-store_t *store_new(uv_loop_t *loop, const char *url) {
+store_t *store_new(uv_loop_t *loop, const char *url, void (*took)(void *ctx, double seconds),
+                   void *ctx) {
     store_t *self = xcalloc(1, sizeof(*self));
     database_settings_t settings = {.url = url,
                                     .name = "parley-auth-worker reads",
                                     .statement_timeout_ms = STORE_STATEMENT_TIMEOUT_MS,
-                                    .queue_max = STORE_QUEUE_MAX};
+                                    .queue_max = STORE_QUEUE_MAX,
+                                    .took = took,
+                                    .ctx = ctx};
     self->reads = database_new(loop, &settings);
     settings.name = "parley-auth-worker writes";
     self->writes = database_new(loop, &settings);

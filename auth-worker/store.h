@@ -48,7 +48,8 @@ typedef struct {
 } store_waiter_t;
 
 /* `url` is borrowed. Connects in the background, one connection for reads and one for writes. */
-store_t *store_new(uv_loop_t *loop, const char *url);
+store_t *store_new(uv_loop_t *loop, const char *url, void (*took)(void *ctx, double seconds),
+                   void *ctx);
 /* Calls nobody back any more; the memory goes when the loop has run. Clears the pointer. */
 void store_free(store_t **self);
 

@@ -5,7 +5,7 @@
 #include "auth-worker/accounts.h"
 #include "auth-worker/auth_config.h"
 #include "auth-worker/auth_metrics.h"
-#include "common/bus_client.h"
+#include "common/bus_metrics.h"
 #include "common/clock.h"
 #include "common/trace_log.h"
 
@@ -66,6 +66,11 @@ static void on_answer(void *ctx, const accounts_request_t *request, const answer
 static void on_computed(void *ctx, double seconds) {
     worker_t *self = ctx;
     metrics_observe(self->metrics, METRIC_PASSWORD_SECONDS, 0, seconds);
+}
+
+static void on_statement(void *ctx, double seconds) {
+    worker_t *self = ctx;
+    metrics_observe(self->metrics, METRIC_STATEMENT_SECONDS, 0, seconds);
 }
 
 /* ---- requests ---- */
@@ -246,7 +251,7 @@ static bool open_accounts(worker_t *self) {
         log_error("passwords_impossible", log_u64("memory_kib", settings.memory_kib));
         return false;
     }
-    self->store = store_new(loop, config->database_url);
+    self->store = store_new(loop, config->database_url, on_statement, self);
     self->logins = make_attempts(config, config->login_attempts_per_account,
                                  config->login_attempts_per_address);
     self->registrations =
@@ -355,13 +360,6 @@ static size_t worker_dependencies(void *context, health_dependency_t *dependenci
     return n;
 }
 
-static size_t count_links(const worker_t *self) {
-    size_t n = 0;
-    for (size_t i = 0; i < brokers_count(self->brokers); i++)
-        n += bus_client_is_up(self->bus, i);
-    return n;
-}
-
 static void worker_write_metrics(void *context, strbuf_t *text_out) {
     worker_t *self = context;
     const key_files_stats_t *loads = key_files_stats(self->keys);
@@ -378,11 +376,11 @@ static void worker_write_metrics(void *context, strbuf_t *text_out) {
         {METRIC_KEYS, 0, keys_count(key_files_keys(self->keys))},
         {METRIC_KEY_LOADS, 0, loads->reloads},
         {METRIC_KEY_LOADS, 1, loads->failures},
-        {METRIC_BROKERS_UP, 0, count_links(self)},
     };
     for (size_t i = 0; i < sizeof(now) / sizeof(now[0]); i++)
         metrics_set(self->metrics, now[i].id, now[i].series, (double)now[i].value);
     metrics_write(self->metrics, text_out);
+    bus_metrics_write(self->bus, text_out);
 }
 
 const service_ops_t worker_ops = {

@@ -240,6 +240,16 @@ bool bus_client_is_behind(const bus_client_t *self, size_t broker) {
     return dialer_is_behind(self->links[broker].dialer);
 }
 
+static void add_stats(link_stats_t *sum, const link_stats_t *more) {
+    sum->sent += more->sent;
+    sum->received += more->received;
+    sum->resent += more->resent;
+    sum->timeouts += more->timeouts;
+    sum->resyncs += more->resyncs;
+    sum->dropped += more->dropped;
+    sum->malformed += more->malformed;
+}
+
 bus_figures_t bus_client_figures(const bus_client_t *self) {
     bus_figures_t figures = {0};
     for (size_t i = 0; i < self->count; i++) {
@@ -248,7 +258,9 @@ bus_figures_t bus_client_figures(const bus_client_t *self) {
         figures.pending += dialer_pending(dialer);
         figures.pending_bytes += dialer_pending_bytes(dialer);
         figures.unread_bytes += dialer_unread_bytes(dialer);
-        figures.resyncs += dialer_stats(dialer)->resyncs;
+        add_stats(&figures.stats, dialer_stats(dialer));
     }
+    figures.links = self->count;
+    figures.pending_bytes_limit = self->count * self->config.max_pending_bytes;
     return figures;
 }

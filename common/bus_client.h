@@ -70,10 +70,11 @@ bool bus_client_is_behind(const bus_client_t *self, size_t broker);
 
 /* Of all brokers together, for metrics. */
 typedef struct {
-    size_t up;            /* open links */
-    size_t pending;       /* requests without an answer */
-    size_t pending_bytes; /* their memory */
-    size_t unread_bytes;  /* sent, and not read by the broker */
-    uint64_t resyncs;     /* links lost */
+    size_t up, links;           /* open links, all links */
+    size_t pending;             /* requests without an answer */
+    size_t pending_bytes;       /* their memory */
+    size_t pending_bytes_limit; /* its bound */
+    size_t unread_bytes;        /* sent, and not read by the broker */
+    link_stats_t stats;         /* of all links */
 } bus_figures_t;
 bus_figures_t bus_client_figures(const bus_client_t *self);

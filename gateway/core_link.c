@@ -319,17 +319,26 @@ void core_link_tick(gateway_core_t *self, int64_t now_ms) {
 
 /* ---- what brokers deliver ---- */
 
+static void count_delivery(gateway_core_t *self, int64_t committed_ms) {
+    int64_t took_ms = self->ops->unix_ms(self->ctx) - committed_ms;
+    metrics_observe(self->config.metrics, METRIC_DELIVER_SECONDS, 0,
+                    took_ms > 0 ? (double)took_ms / 1000.0 : 0);
+}
+
 static err_t on_new_message(gateway_core_t *self, const envelope_t *envelope) {
     proto_new_message_t message;
     room_t *room = rooms_find(self->rooms, envelope->room);
     err_t err = proto_new_message_decode(envelope->body, self->arena, &message);
-    if (!err && room)
-        core_pass_message(self, room,
-                          &(room_message_t){.seq = message.seq,
-                                            .sender = envelope->user,
-                                            .text = message.message,
-                                            .trace = envelope->trace});
-    return err;
+    if (err || !room)
+        return err;
+    room_message_t passed = {.seq = message.seq,
+                             .sender = envelope->user,
+                             .text = message.message,
+                             .trace = envelope->trace};
+    core_pass_message(self, room, &passed);
+    if (passed.delivered && message.committed_ms)
+        count_delivery(self, (int64_t)message.committed_ms);
+    return OK;
 }
 
 static err_t on_typing_event(gateway_core_t *self, const envelope_t *envelope) {

@@ -2,7 +2,7 @@
 
 #include <sys/resource.h>
 
-#include "common/bus_client.h"
+#include "common/bus_metrics.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "gateway/gateway_metrics.h"
@@ -345,17 +345,6 @@ static size_t dependencies(void *ctx, health_dependency_t *out) {
     return n;
 }
 
-static void collect_bus(const gateway_t *self) {
-    if (!self->bus)
-        return;
-    bus_figures_t bus = bus_client_figures(self->bus);
-    metrics_set(self->metrics, METRIC_BROKERS_UP, 0, (double)bus.up);
-    metrics_set(self->metrics, METRIC_BUS_PENDING, 0, (double)bus.pending);
-    metrics_set(self->metrics, METRIC_BUS_PENDING_BYTES, 0, (double)bus.pending_bytes);
-    metrics_set(self->metrics, METRIC_BUS_UNREAD_BYTES, 0, (double)bus.unread_bytes);
-    metrics_set(self->metrics, METRIC_BUS_RESYNCS, 0, (double)bus.resyncs);
-}
-
 static void write_metrics(void *ctx, strbuf_t *text_out) {
     gateway_t *self = ctx;
     gateway_figures_t figures = gateway_core_figures(self->core);
@@ -368,9 +357,9 @@ static void write_metrics(void *ctx, strbuf_t *text_out) {
     metrics_set(self->metrics, METRIC_JOIN_WAITING_BYTES, 0, (double)figures.waiting_bytes);
     metrics_set(self->metrics, METRIC_CONNECTING, 0, (double)figures.connects);
     metrics_set(self->metrics, METRIC_REQUESTS_PENDING, 0, (double)figures.requests);
-    collect_bus(self);
     sockets_collect_metrics(self->sockets, self->metrics);
     metrics_write(self->metrics, text_out);
+    bus_metrics_write(self->bus, text_out);
 }
 
 const service_ops_t gateway_service = {

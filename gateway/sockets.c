@@ -294,6 +294,8 @@ void sockets_collect_metrics(const sockets_t *self, metrics_t *metrics) {
                 (double)engine->sessions_polling);
     metrics_set(metrics, METRIC_ENGINE_SESSIONS, TRANSPORT_WEBSOCKET,
                 (double)engine->sessions_websocket);
+    metrics_set(metrics, METRIC_ENGINE_SESSIONS_LIMIT, 0,
+                (double)self->config.config->max_connections);
     metrics_set(metrics, METRIC_ENGINE_QUEUED_BYTES, 0, (double)engine->queued_bytes);
     metrics_set(metrics, METRIC_ENGINE_INPUT_BYTES, 0, (double)engine->input_bytes);
     metrics_set(metrics, METRIC_ENGINE_REFUSED_INPUT, 0, (double)engine->refused_input);

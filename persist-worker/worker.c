@@ -2,6 +2,7 @@
 
 #include <sodium.h>
 
+#include "common/bus_metrics.h"
 #include "common/clock.h"
 #include "common/trace_log.h"
 #include "persist-worker/reader.h"
@@ -203,8 +204,6 @@ static void build(worker_t *self) {
     self->soon.data = self->later.data = self;
     self->writer = writer_new(&self->parts);
     self->reader = reader_new(&self->parts);
-    metrics_set(self->stats, STATS_FACTS_PENDING_BYTES_LIMIT, 0,
-                (double)config->result_bytes * (double)self->parts.brokers);
 }
 
 static void *start(service_t *service, const void *config) {
@@ -272,16 +271,14 @@ static size_t dependencies(void *ctx, health_dependency_t *out) {
 
 static void write_metrics(void *ctx, strbuf_t *text_out) {
     worker_t *self = ctx;
-    bus_figures_t bus = bus_client_figures(self->bus);
     writer_write_stats(self->writer);
     reader_write_stats(self->reader);
     metrics_set(self->stats, STATS_FACTS_PENDING, 0, (double)outbox_pending(self->outbox));
-    metrics_set(self->stats, STATS_FACTS_PENDING_BYTES, 0, (double)bus.pending_bytes);
-    metrics_set(self->stats, STATS_BUS_UNREAD_BYTES, 0, (double)bus.unread_bytes);
     metrics_set(self->stats, STATS_UPDATES_WAITING, 0, (double)updates_count(self->updates));
     metrics_set(self->stats, STATS_UPDATES_DROPPED, 0, (double)updates_dropped(self->updates));
     metrics_set(self->stats, STATS_KNOWN_USERS, 0, (double)seen_count(self->known.users));
     metrics_write(self->stats, text_out);
+    bus_metrics_write(self->bus, text_out);
 }
 
 const service_ops_t worker_ops = {

@@ -63,7 +63,8 @@ static void answer_sent(writer_t *self, job_t *job, const store_written_t *writt
                              .epoch = job->epoch,
                              .seq = (uint64_t)written->seq,
                              .message = strbuf_str(&self->answers.json),
-                             .duplicate = duplicate};
+                             .duplicate = duplicate,
+                             .committed_ms = duplicate ? 0 : (uint64_t)clock_unix_ms()};
     proto_stored_encode(&stored, &self->answers.body);
     log_step(&job->envelope.trace, "message_stored", log_str("room", job->envelope.room),
              log_i64("seq", written->seq), log_u64("duplicate", duplicate));
@@ -271,18 +272,31 @@ static void log_transaction(const writer_t *self, const db_outcome_t *outcome, u
     }
 }
 
-static void on_done(void *arg, const db_outcome_t *outcome) {
-    writer_t *self = arg;
+static void count_committed(const writer_t *self) {
+    int64_t now_ms = clock_now_ms();
+    for (size_t i = 0; i < self->batch.n; i++)
+        metrics_observe(self->parts->stats, STATS_WRITE_SECONDS, 0,
+                        (double)(now_ms - self->batch.jobs[i]->arrived_ms) / 1000);
+}
+
+static void count_transaction(const writer_t *self, const db_outcome_t *outcome, uint64_t took_ns) {
     metrics_t *stats = self->parts->stats;
     static const stats_status_t statuses[] = {
         [DB_OK] = STATS_OK, [DB_FAILED] = STATS_FAILED, [DB_LOST] = STATS_LOST};
-    uint64_t took_ns = uv_hrtime() - self->began_ns;
-    self->running = false;
-    log_transaction(self, outcome, took_ns);
     metrics_increment(
         stats, STATS_TRANSACTIONS,
         metrics_series(stats, STATS_TRANSACTIONS, STATS_WRITE, statuses[outcome->status]));
     metrics_observe(stats, STATS_BATCH_SECONDS, 0, (double)took_ns / 1e9);
+    if (outcome->status == DB_OK)
+        count_committed(self);
+}
+
+static void on_done(void *arg, const db_outcome_t *outcome) {
+    writer_t *self = arg;
+    uint64_t took_ns = uv_hrtime() - self->began_ns;
+    self->running = false;
+    log_transaction(self, outcome, took_ns);
+    count_transaction(self, outcome, took_ns);
     if (outcome->status != DB_OK)
         fail_batch(self, outcome);
     else if (job_is_batched(self->batch.jobs[0]->envelope.type))

@@ -1,6 +1,6 @@
 #include "rest/rest.h"
 
-#include "common/bus_client.h"
+#include "common/bus_metrics.h"
 #include "common/log.h"
 #include "rest/http.h"
 #include "rest/rest_metrics.h"
@@ -158,15 +158,10 @@ static size_t rest_dependencies(void *context, health_dependency_t *dependencies
 
 static void rest_write_metrics(void *context, strbuf_t *text_out) {
     rest_t *self = context;
-    bus_figures_t bus = bus_client_figures(self->bus);
-    metrics_set(self->metrics, METRIC_BROKERS_UP, 0, (double)bus.up);
-    metrics_set(self->metrics, METRIC_BUS_PENDING, 0, (double)bus.pending);
-    metrics_set(self->metrics, METRIC_BUS_PENDING_BYTES, 0, (double)bus.pending_bytes);
-    metrics_set(self->metrics, METRIC_BUS_UNREAD_BYTES, 0, (double)bus.unread_bytes);
-    metrics_set(self->metrics, METRIC_BUS_RESYNCS, 0, (double)bus.resyncs);
     metrics_set(self->metrics, METRIC_FILES, 0, (double)static_files_count(self->files));
     http_update_metrics(self->http);
     metrics_write(self->metrics, text_out);
+    bus_metrics_write(self->bus, text_out);
 }
 
 const service_ops_t rest_ops = {

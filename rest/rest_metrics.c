@@ -43,14 +43,6 @@ static const metrics_def_t defs[METRIC_COUNT] = {
                         "parley_rest_refused_total",
                         "Connections and requests turned away before any work.",
                         {{"reason", refused_values}}},
-    [METRIC_BROKERS_UP] = {METRICS_GAUGE, "parley_rest_brokers_up", "Brokers with an open link."},
-    [METRIC_BUS_PENDING] = {METRICS_GAUGE, "parley_rest_bus_pending",
-                            "Requests to brokers that are not answered yet."},
-    [METRIC_BUS_PENDING_BYTES] = {METRICS_GAUGE, "parley_rest_bus_pending_bytes", "Their memory."},
-    [METRIC_BUS_UNREAD_BYTES] = {METRICS_GAUGE, "parley_rest_bus_unread_bytes",
-                                 "Sent to brokers and not read by them."},
-    [METRIC_BUS_RESYNCS] = {METRICS_COUNTER, "parley_rest_bus_resyncs_total",
-                            "Times a link to a broker was lost."},
     [METRIC_FILES] = {METRICS_GAUGE, "parley_rest_page_files", "Files of the web page."},
 };
 

@@ -114,7 +114,7 @@ static int open_world(const password_settings_t *passwords) {
     assert_int_equal(key_files_new(&world.loop, &keys, &world.keys), OK);
     world.authority = (authority_t){.keys = world.keys, .ttl_ms = 60000};
     assert_int_equal(password_new(&world.loop, passwords, &world.passwords), OK);
-    world.store = store_new(&world.loop, getenv("DATABASE_URL"));
+    world.store = store_new(&world.loop, getenv("DATABASE_URL"), NULL, NULL);
     world.options = (accounts_options_t){.authority = &world.authority,
                                          .passwords = world.passwords,
                                          .store = world.store,

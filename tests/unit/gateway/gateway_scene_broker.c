@@ -214,7 +214,9 @@ void scene_new_message(scene_t *self, const char *room, uint64_t seq, const char
     snprintf(client_id, sizeof(client_id), "c%d", (int)seq);
     strbuf_clear(&self->body);
     proto_new_message_encode(
-        &(proto_new_message_t){.seq = seq, .message = message_text(text, seq, sender, client_id)},
+        &(proto_new_message_t){.seq = seq,
+                               .message = message_text(text, seq, sender, client_id),
+                               .committed_ms = (uint64_t)self->unix_ms},
         &self->body);
     scene_deliver(self, MSG_NEW_MESSAGE, room, sender, 0);
 }

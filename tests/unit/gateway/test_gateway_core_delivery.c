@@ -39,6 +39,7 @@ TEST(every_socket_gets_a_message_once_encoded_once) {
                                            "b", "5") "\n"
                                                      "s3 new_message " MESSAGE("b", "5") "\n");
     assert_int_equal(scene.packets_made - made, 1);
+    assert_int_equal(metrics_value(scene.metrics, METRIC_DELIVER_SECONDS, 0), 1);
     scene_new_message(&scene, "conv_a_c", 1, "a"); /* joined by nobody */
     scene_expect(&scene, "");
     scene_fini(&scene);
