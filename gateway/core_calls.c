@@ -149,6 +149,9 @@ static err_t on_read_marked(call_t *call, const envelope_t *reply) {
     strbuf_clear(&self->text);
     replies_read_marked(&self->text, marked.seq, (int64_t)marked.read_at_ms);
     answer_call(call, strbuf_str(&self->text));
+    member_t *member = member_of(call);
+    if (member && marked.read_at_ms > member->read_ms)
+        member->read_ms = marked.read_at_ms;
     return OK;
 }
 
@@ -284,7 +287,7 @@ static void send_message(call_t *call, const event_payload_t *payload) {
         .reply_to = payload->reply_to,
         .name = str_from(user->name),
         .role = str_from(user->role),
-        .socket_id = self->ops->socket_id(self->ctx, call->session->socket),
+        .socket_id = session_sid(call->session),
     };
     strbuf_clear(&self->body);
     proto_send_encode(&send, &self->body);

@@ -11,6 +11,8 @@ struct core_connect {
     address_t *address;
     trace_context_t context;
     core_connect_t *prev, *next; /* in core->connects */
+    str_t pid, offset;           /* of the session to go on with, in `texts` */
+    char texts[];
 };
 
 /* A USER_SEEN on its way. The user may go meanwhile. */
@@ -34,7 +36,7 @@ static void refuse(gateway_core_t *self, void *connect, code_t code) {
 }
 
 /* The client tries again by itself. */
-static void turn_away(gateway_core_t *self, void *connect) {
+void core_connect_turn_away(gateway_core_t *self, void *connect) {
     core_count(self, METRIC_CONNECTS, CONNECT_UNAVAILABLE);
     self->ops->close_connect(self->ctx, connect);
 }
@@ -51,7 +53,7 @@ static void end_connect(core_connect_t *connect) {
 void core_connect_refuse_all(gateway_core_t *self) {
     core_connect_t *connect = NULL, *next = NULL;
     DL_FOREACH_SAFE(self->connects, connect, next) {
-        turn_away(self, connect->connect);
+        core_connect_turn_away(self, connect->connect);
         end_connect(connect);
     }
 }
@@ -139,14 +141,64 @@ static void open_session(gateway_core_t *self, session_t *session, bool changed)
     user_seen(self, user, changed);
 }
 
+/* ---- ids ---- */
+
+static const char sid_characters[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+static void new_sid(gateway_core_t *self, session_t *session) {
+    unsigned char bytes[SESSIONS_SID_BYTES];
+    self->ops->random(self->ctx, bytes, sizeof(bytes));
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        session->sid[i] = sid_characters[bytes[i] & 63];
+}
+
+/* The pid of the session, in self->text until that changes; empty without recovery. */
+static str_t new_pid(gateway_core_t *self, const session_t *session) {
+    unsigned char nonce[RECOVERY_NONCE_BYTES];
+    strbuf_clear(&self->text);
+    if (!self->config.recovery)
+        return (str_t){0};
+    self->ops->random(self->ctx, nonce, sizeof(nonce));
+    recovery_identity_t identity = {.sid = session_sid(session),
+                                    .user_id = user_id_of(session->user),
+                                    .issued_at_ms = self->ops->unix_ms(self->ctx)};
+    recovery_token_seal(self->config.recovery, nonce, &identity, &self->text);
+    return strbuf_str(&self->text);
+}
+
+/* ---- letting in ---- */
+
+bool core_connect_accept(gateway_core_t *self, session_t *session, void *connect) {
+    new_sid(self, session);
+    session->socket = self->ops->accept(self->ctx, connect, session);
+    if (!session->socket) {
+        core_count(self, METRIC_CONNECTS, CONNECT_GONE);
+        return false;
+    }
+    core_count(self, METRIC_CONNECTS, CONNECT_ACCEPTED);
+    int64_t now_ms = self->ops->unix_ms(self->ctx);
+    session->changes_ms =
+        now_ms > GATEWAY_CHANGES_MARGIN_MS ? (uint64_t)(now_ms - GATEWAY_CHANGES_MARGIN_MS) : 0;
+    self->ops->reply(self->ctx, session->socket, new_pid(self, session));
+    core_position_due(self, session);
+    return true;
+}
+
+static bool wants_recovery(const core_connect_t *connect, str_t user_id, strbuf_t *plain,
+                           recovery_claim_t *claim_out) {
+    gateway_core_t *self = connect->request.core;
+    claim_out->pid = connect->pid;
+    return self->config.recovery && connect->pid.n &&
+           core_recovery_check(self, user_id, connect->offset, plain, claim_out);
+}
+
 static void let_in(core_connect_t *connect, const proto_identity_t *identity) {
     gateway_core_t *self = connect->request.core;
     sessions_identity_t who = {identity->user_id, identity->name, identity->role};
+    recovery_claim_t claim;
+    strbuf_t plain = {0};
     bool changed = false;
-    if ((int64_t)identity->expires_at_ms <= self->ops->unix_ms(self->ctx)) {
-        refuse(self, connect->connect, CODE_TOKEN_EXPIRED);
-        return;
-    }
     session_t *session = sessions_add(self->sessions, &who, &connect->address, &changed);
     if (!session) {
         core_count(self, METRIC_CONNECTIONS_LIMITED, LIMIT_USER);
@@ -154,15 +206,17 @@ static void let_in(core_connect_t *connect, const proto_identity_t *identity) {
         return;
     }
     session->context = connect->context;
-    session->socket = self->ops->accept(self->ctx, connect->connect, session);
-    if (!session->socket) {
-        core_count(self, METRIC_CONNECTS, CONNECT_GONE);
+    if (wants_recovery(connect, identity->user_id, &plain, &claim)) {
+        set_expiry(self, session, (int64_t)identity->expires_at_ms);
+        open_session(self, session, changed); /* nothing is missed behind what is read then */
+        core_recovery_start(self, session, connect->connect, &claim);
+    } else if (core_connect_accept(self, session, connect->connect)) {
+        set_expiry(self, session, (int64_t)identity->expires_at_ms);
+        open_session(self, session, changed);
+    } else {
         sessions_remove(self->sessions, session);
-        return;
     }
-    core_count(self, METRIC_CONNECTS, CONNECT_ACCEPTED);
-    set_expiry(self, session, (int64_t)identity->expires_at_ms);
-    open_session(self, session, changed);
+    strbuf_fini(&plain);
 }
 
 static void on_verified(void *arg, err_t err, const envelope_t *reply) {
@@ -175,9 +229,11 @@ static void on_verified(void *arg, err_t err, const envelope_t *reply) {
         if (failure.code == CODE_UNAUTHORIZED || failure.code == CODE_TOKEN_EXPIRED)
             refuse(self, connect->connect, failure.code);
         else
-            turn_away(self, connect->connect);
+            core_connect_turn_away(self, connect->connect);
     } else if (!decode_identity(self, reply, &identity)) {
-        turn_away(self, connect->connect);
+        core_connect_turn_away(self, connect->connect);
+    } else if ((int64_t)identity.expires_at_ms <= self->ops->unix_ms(self->ctx)) {
+        refuse(self, connect->connect, CODE_TOKEN_EXPIRED);
     } else {
         let_in(connect, &identity);
     }
@@ -197,32 +253,51 @@ bool core_connect_verify(gateway_core_t *self, core_request_t *request,
                                          .on_reply = verification->on_reply});
 }
 
-void gateway_core_connect(gateway_core_t *self, void *connect_in, str_t token, str_t address_in,
-                          const trace_context_t *context) {
+/* What is too long to be ours isn't kept. */
+static str_t keep(str_t text, size_t max, char **to) {
+    if (text.n == 0 || text.n > max)
+        return (str_t){0};
+    memcpy(*to, text.p, text.n);
+    *to += text.n;
+    return (str_t){*to - text.n, text.n};
+}
+
+static core_connect_t *add_connect(gateway_core_t *self, void *connect_in,
+                                   const gateway_hello_t *hello) {
+    core_connect_t *connect =
+        xcalloc(1, sizeof(*connect) + (hello->pid.n <= RECOVERY_PID_MAX ? hello->pid.n : 0) +
+                       (hello->offset.n <= RECOVERY_OFFSET_MAX ? hello->offset.n : 0));
+    char *to = connect->texts;
+    connect->connect = connect_in;
+    connect->pid = keep(hello->pid, RECOVERY_PID_MAX, &to);
+    connect->offset = keep(hello->offset, RECOVERY_OFFSET_MAX, &to);
+    connect->request.core = self;
+    DL_APPEND(self->connects, connect);
+    self->connect_count++;
+    return connect;
+}
+
+void gateway_core_connect(gateway_core_t *self, void *connect_in, const gateway_hello_t *hello) {
     if (self->draining) {
-        turn_away(self, connect_in);
+        core_connect_turn_away(self, connect_in);
         return;
     }
-    if (token.n == 0 || token.n > EVENTS_TOKEN_MAX) {
+    if (hello->token.n == 0 || hello->token.n > EVENTS_TOKEN_MAX) {
         refuse(self, connect_in, CODE_UNAUTHORIZED);
         return;
     }
-    address_t *address = sessions_take_address(self->sessions, address_in);
+    address_t *address = sessions_take_address(self->sessions, hello->address);
     if (!address) {
         core_count(self, METRIC_CONNECTIONS_LIMITED, LIMIT_ADDRESS);
         refuse(self, connect_in, CODE_RATE_LIMITED);
         return;
     }
-    core_connect_t *connect = xcalloc(1, sizeof(*connect));
-    connect->connect = connect_in;
+    core_connect_t *connect = add_connect(self, connect_in, hello);
     connect->address = address;
-    connect->context = *context;
-    DL_APPEND(self->connects, connect);
-    self->connect_count++;
-    connect->request.core = self;
-    core_verification_t verification = {token, context->trace, on_verified};
+    connect->context = hello->context;
+    core_verification_t verification = {hello->token, hello->context.trace, on_verified};
     if (!core_connect_verify(self, &connect->request, &verification)) {
-        turn_away(self, connect_in);
+        core_connect_turn_away(self, connect_in);
         end_connect(connect);
     }
 }
@@ -250,10 +325,13 @@ core_failure_t core_connect_refreshed(gateway_core_t *self, session_t *session,
 void gateway_core_disconnect(gateway_core_t *self, session_t *session) {
     user_t *user = session->user;
     session->closing = true;
+    if (session->recovery)
+        core_recovery_drop(session->recovery);
     while (session->members)
         core_leave(self, session->members, NULL);
     core_calls_abandon(self, session);
     deadline_remove(&self->session_deadlines, &session->deadline);
+    core_position_forget(self, session);
     strbuf_clear(&self->body);
     proto_leave_encode(&(proto_leave_t){0}, &self->body);
     envelope_t envelope =

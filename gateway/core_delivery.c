@@ -35,7 +35,7 @@ static void deliver(void *ctx, member_t *member, room_message_t *message) {
         message->cache = self->ops->packet_new(self->ctx, STR("new_message"), message->text);
     core_count(self, METRIC_EVENTS_OUT, OUT_NEW_MESSAGE);
     message->delivered++;
-    self->ops->send(self->ctx, member->session->socket, message->cache);
+    core_send_lasting(self, member->session, message->cache);
 }
 
 void core_pass_message(gateway_core_t *self, room_t *room, room_message_t *message) {
@@ -51,12 +51,23 @@ void core_pass_message(gateway_core_t *self, room_t *room, room_message_t *messa
                                                      .sockets = message->delivered});
 }
 
+/* Whether this member is to be told of a mark set at that time; it counts as told then. */
+static bool takes_mark(member_t *member, uint64_t read_ms) {
+    if (member->recovered && read_ms <= member->read_ms)
+        return false; /* it was replayed */
+    member->recovered = false;
+    if (read_ms > member->read_ms)
+        member->read_ms = read_ms;
+    return true;
+}
+
 void core_fan_out(gateway_core_t *self, const room_t *room, const core_fan_out_t *what) {
     void *packet = NULL;
     size_t delivered = 0;
-    const member_t *member = NULL;
+    member_t *member = NULL;
     DL_FOREACH(room->members, member) {
-        if (!member_is_live(member) || member->session->number == what->except)
+        if (!member_is_live(member) || member->session->number == what->except ||
+            (what->read_ms && !takes_mark(member, what->read_ms)))
             continue;
         if (what->is_hint && self->ops->is_crowded(self->ctx, member->session->socket)) {
             core_count(self, METRIC_HINTS_SHED, 0);
@@ -65,7 +76,10 @@ void core_fan_out(gateway_core_t *self, const room_t *room, const core_fan_out_t
         if (!packet)
             packet = self->ops->packet_new(self->ctx, what->event, what->args);
         core_count(self, METRIC_EVENTS_OUT, what->metric);
-        self->ops->send(self->ctx, member->session->socket, packet);
+        if (what->read_ms)
+            core_send_lasting(self, member->session, packet);
+        else
+            self->ops->send(self->ctx, member->session->socket, packet, (str_t){0});
         delivered++;
     }
     if (packet)
@@ -79,10 +93,14 @@ void core_fan_out(gateway_core_t *self, const room_t *room, const core_fan_out_t
 }
 
 void core_emit_removed(gateway_core_t *self, session_t *session, const room_t *room) {
+    if (session->recovery) {
+        core_recovery_changed(session->recovery, true);
+        return;
+    }
     strbuf_clear(&self->text);
     replies_event_removed(&self->text, room_name(room));
     core_count(self, METRIC_EVENTS_OUT, OUT_CONVERSATION);
-    core_emit(self, session, STR("conversation_removed"), strbuf_str(&self->text));
+    core_emit_lasting(self, session, STR("conversation_removed"), strbuf_str(&self->text));
     session->removed_from = siphash(room_name(room));
 }
 
@@ -223,11 +241,30 @@ static void presence_changed(void *ctx, const watch_t *watched) {
             if (!packet)
                 packet = self->ops->packet_new(self->ctx, STR("presence"), strbuf_str(&self->text));
             core_count(self, METRIC_EVENTS_OUT, OUT_PRESENCE);
-            self->ops->send(self->ctx, session->socket, packet);
+            self->ops->send(self->ctx, session->socket, packet, (str_t){0});
         }
     }
     if (packet)
         self->ops->packet_unref(self->ctx, packet);
+}
+
+void core_presence_tell_all(gateway_core_t *self, session_t *session) {
+    const member_t *member = NULL;
+    uint64_t told = ++self->last_told;
+    DL_FOREACH2(session->members, member, session_next) {
+        for (size_t i = 0; i < member->room->interest_count; i++) {
+            watch_t *watched = member->room->interests[i].watch;
+            if (!watched->known || watched->told == told ||
+                str_eq(user_id_of(session->user), watch_id(watched)))
+                continue;
+            watched->told = told;
+            strbuf_clear(&self->text);
+            replies_event_presence(&self->text, watch_id(watched), watched->state.online,
+                                   watched->state.last_seen_ms);
+            core_count(self, METRIC_EVENTS_OUT, OUT_PRESENCE);
+            core_emit(self, session, STR("presence"), strbuf_str(&self->text));
+        }
+    }
 }
 
 const presence_ops_t core_presence_ops = {

@@ -103,8 +103,9 @@ static void refuse_member(gateway_core_t *self, room_t *room, uint64_t session_n
     if (!member || !member->unconfirmed || core_join_is_asked(member))
         return;
     core_count(self, METRIC_EXPELLED, 0);
-    core_emit_removed(self, member->session, room);
+    session_t *session = member->session;
     core_leave(self, member, &why);
+    core_emit_removed(self, session, room);
 }
 
 static void schedule_round(gateway_core_t *self, core_link_t *link, uint32_t pause_ms) {
@@ -375,6 +376,7 @@ static err_t on_read_event(gateway_core_t *self, const envelope_t *envelope) {
                  &(core_fan_out_t){.event = STR("messages_read"),
                                    .args = strbuf_str(&self->text),
                                    .except = envelope->session,
+                                   .read_ms = read.read_at_ms,
                                    .metric = OUT_READ,
                                    .trace = envelope->trace});
     return OK;
@@ -452,6 +454,30 @@ static bool is_user_event(str_t event) {
            str_eq(event, STR("conversation_removed"));
 }
 
+static void tell_update(gateway_core_t *self, session_t *session, const proto_user_event_t *event) {
+    if (member_of(self, session, event->conversation_id))
+        return;
+    core_count(self, METRIC_EVENTS_OUT, OUT_CONVERSATION);
+    core_emit(self, session, event->event, event->payload);
+}
+
+/* An addition or a removal. */
+static void tell_change(gateway_core_t *self, session_t *session, const proto_user_event_t *event) {
+    bool removal = str_eq(event->event, STR("conversation_removed"));
+    if (core_recovery_has_told(session, event))
+        return;
+    if (event->at_ms > session->changes_ms)
+        session->changes_ms = event->at_ms;
+    if (removal && is_told_of_removal(self, session, event->conversation_id)) {
+        core_position_due(self, session);
+        return;
+    }
+    if (session->removed_from == siphash(event->conversation_id))
+        session->removed_from = 0;
+    core_count(self, METRIC_EVENTS_OUT, OUT_CONVERSATION);
+    core_emit_lasting(self, session, event->event, event->payload);
+}
+
 static err_t on_user_event(gateway_core_t *self, const envelope_t *envelope) {
     proto_user_event_t event;
     err_t err = proto_user_event_decode(envelope->body, self->arena, &event);
@@ -460,17 +486,15 @@ static err_t on_user_event(gateway_core_t *self, const envelope_t *envelope) {
     if (!is_user_event(event.event))
         return ERR_INVALID;
     bool update = str_eq(event.event, STR("conversation_updated"));
-    bool removal = str_eq(event.event, STR("conversation_removed"));
     const user_t *user = sessions_find_user(self->sessions, ids_parse_room(envelope->room).user);
     session_t *session = user ? user->sessions : NULL;
     for (; session; session = session->user_next) {
-        if ((update && member_of(self, session, event.conversation_id)) ||
-            (removal && is_told_of_removal(self, session, event.conversation_id)))
-            continue;
-        if (!update && session->removed_from == siphash(event.conversation_id))
-            session->removed_from = 0;
-        core_count(self, METRIC_EVENTS_OUT, OUT_CONVERSATION);
-        core_emit(self, session, event.event, event.payload);
+        if (session->recovery)
+            core_recovery_changed(session->recovery, !update);
+        else if (update)
+            tell_update(self, session, &event);
+        else
+            tell_change(self, session, &event);
     }
     return OK;
 }

@@ -6,6 +6,7 @@
 #include "gateway/gateway_core.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/presence_local.h"
+#include "gateway/recovery_offset.h"
 #include "gateway/replies.h"
 
 typedef struct core_connect core_connect_t;
@@ -53,6 +54,13 @@ struct gateway_core {
     core_room_request_t *room_requests;
     core_connect_t *connects; /* tokens being checked */
     size_t connect_count;
+    recovery_t *recoveries;     /* sessions being recovered */
+    recovery_t *recoveries_due; /* … of which all is known: ended by the next flush */
+    session_t *positions_due;
+    join_t *joins_due;                        /* answered by the next flush */
+    uint64_t left[GATEWAY_RECOVERY_LEFT_MAX]; /* digests of sids, a ring */
+    size_t left_next;
+    strbuf_t offset;
     size_t request_count;
     uint64_t last_client_id;
     char client_id[EVENTS_CLIENT_ID_MAX];
@@ -65,6 +73,7 @@ struct gateway_core {
     deadline_heap_t session_deadlines;
     deadline_heap_t link_deadlines;
     deadline_heap_t join_deadlines;
+    deadline_heap_t recovery_deadlines;
     proto_arena_t *arena;      /* of the envelope being handled */
     proto_arena_t *join_arena; /* of a join's answer, which may be composed meanwhile */
     strbuf_t body;             /* of the envelope being made */
@@ -85,6 +94,9 @@ static inline void core_count(gateway_core_t *self, metric_t metric, size_t seri
 
 /* Sends an event to one socket. */
 void core_emit(gateway_core_t *self, session_t *session, str_t event, str_t args);
+/* The same for one that is replayed to who misses it: it carries the session's offset. */
+void core_emit_lasting(gateway_core_t *self, session_t *session, str_t event, str_t args);
+void core_send_lasting(gateway_core_t *self, session_t *session, void *packet);
 void core_close(gateway_core_t *self, session_t *session, gateway_close_t reason);
 /* The name user_{id}, in self->name until the next call. */
 str_t core_user_room(gateway_core_t *self, str_t user_id);
@@ -159,6 +171,15 @@ void core_join_presence_known(void *ctx, room_t *room);
 void core_join_tick(gateway_core_t *self, int64_t now_ms);
 /* Whether one of the member's joins waits for its broker. */
 bool core_join_is_asked(const member_t *member);
+/* Answers what the last turn brought; sessions' positions must go out in between. */
+void core_join_flush(gateway_core_t *self);
+
+/* A join that recovers a membership: nobody asked, and nobody is answered. False: it can't be. */
+bool core_join_recover(gateway_core_t *self, session_t *session, const recovery_room_t *room);
+/* The broker's answer to it, a CONVERSATION's body; valid until the member's next change. */
+str_t core_join_recovered(const member_t *member);
+/* Its messages have been passed on: the member turns live. */
+void core_join_settle(member_t *member, const proto_conversation_t *conversation);
 
 /* ---- core_delivery.c ---- */
 
@@ -176,12 +197,15 @@ void core_pass_message(gateway_core_t *self, room_t *room, room_message_t *messa
 typedef struct {
     str_t event;
     str_t args;
-    uint64_t except; /* a session's number, 0: none */
+    uint64_t except;  /* a session's number, 0: none */
+    uint64_t read_ms; /* of a read mark that the event tells of, 0: of none */
     event_out_t metric;
     trace_t trace;
     bool is_hint; /* left out for those who don't read fast enough */
 } core_fan_out_t;
 void core_fan_out(gateway_core_t *self, const room_t *room, const core_fan_out_t *what);
+/* The present presence of all who share a conversation with the session, as far as it is known. */
+void core_presence_tell_all(gateway_core_t *self, session_t *session);
 /* conversation_removed */
 void core_emit_removed(gateway_core_t *self, session_t *session, const room_t *room);
 
@@ -207,3 +231,51 @@ core_failure_t core_connect_refreshed(gateway_core_t *self, session_t *session,
                                       const envelope_t *reply);
 /* Answers those that wait to be let in: try again elsewhere. */
 void core_connect_refuse_all(gateway_core_t *self);
+/* Has the socket of `connect` let in with a new session id. False: the client has gone. */
+bool core_connect_accept(gateway_core_t *self, session_t *session, void *connect);
+/* The client tries again by itself. */
+void core_connect_turn_away(gateway_core_t *self, void *connect);
+
+/* ---- core_recovery.c ---- */
+
+/* What a client showed of the session that it wants to go on with. */
+typedef struct {
+    str_t pid;
+    recovery_identity_t identity; /* borrows from …_check()'s `plain` */
+    recovery_offset_t offset;
+} recovery_claim_t;
+/* Whether the session of claim->pid may go on, as far as can be told at once. */
+bool core_recovery_check(gateway_core_t *self, str_t user_id, str_t offset, strbuf_t *plain,
+                         recovery_claim_t *claim);
+/* Takes over the session, which has no socket yet, and `connect`. */
+void core_recovery_start(gateway_core_t *self, session_t *session, void *connect,
+                         const recovery_claim_t *claim);
+/* One of its joins was answered well, with `reply`. */
+void core_recovery_joined(recovery_t *recovery, const proto_conversation_t *conversation,
+                          size_t bytes);
+/* … with an error. */
+void core_recovery_refused(recovery_t *recovery, code_t code);
+/* An unanswered join was given up. */
+void core_recovery_unasked(recovery_t *recovery);
+/* Something changed that was read already. */
+void core_recovery_changed(recovery_t *recovery, bool membership);
+/* The session is to be closed before it was let in. */
+void core_recovery_abort(recovery_t *recovery);
+/* Forgets about it, and closes its connect. */
+void core_recovery_drop(recovery_t *recovery);
+void core_recovery_tick(gateway_core_t *self, int64_t now_ms);
+void core_recovery_flush(gateway_core_t *self);
+/* Whether the session was told of this change when it was recovered. */
+bool core_recovery_has_told(const session_t *session, const proto_user_event_t *event);
+
+/* ---- core_position.c ---- */
+
+/* Has the client told its position before the turn ends. */
+void core_position_due(gateway_core_t *self, session_t *session);
+/* Tells it now, if that is due. */
+void core_position_tell(gateway_core_t *self, session_t *session);
+void core_position_flush(gateway_core_t *self);
+/* The session goes. */
+void core_position_forget(gateway_core_t *self, session_t *session);
+/* The session's offset as JSON, in self->offset until the next call; empty without recovery. */
+str_t core_offset(gateway_core_t *self, const session_t *session);

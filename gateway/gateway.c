@@ -1,5 +1,6 @@
 #include "gateway/gateway.h"
 
+#include <sodium.h>
 #include <sys/resource.h>
 
 #include "common/bus_metrics.h"
@@ -30,7 +31,8 @@ typedef struct {
     bool closing;             /* what is left of the sockets has been told to close */
     int64_t drain_closing_ms; /* once draining: when to close what is left … */
     int64_t drain_last_ms;    /* … and when to stop waiting */
-    strbuf_t body;            /* of an HTTP answer */
+    recovery_keys_t recovery;
+    strbuf_t body; /* of an HTTP answer */
 } gateway_t;
 
 /* ---- effects of the core ---- */
@@ -48,6 +50,11 @@ static int64_t unix_ms(void *ctx) {
 static void *accept_client(void *ctx, void *connect, session_t *session) {
     gateway_t *self = ctx;
     return sockets_accept(self->sockets, connect, session);
+}
+
+static void reply_to_client(void *ctx, void *socket, str_t pid) {
+    (void)ctx;
+    sockets_reply(socket, pid);
 }
 
 static void refuse_client(void *ctx, void *connect, str_t message, str_t data) {
@@ -70,9 +77,9 @@ static void packet_unref(void *ctx, void *packet) {
     sockets_packet_unref(packet);
 }
 
-static void send_packet(void *ctx, void *socket, void *packet) {
+static void send_packet(void *ctx, void *socket, void *packet, str_t offset) {
     (void)ctx;
-    sockets_send(socket, packet);
+    sockets_send(socket, packet, offset);
 }
 
 static void ack(void *ctx, gateway_ack_t *ack_in, str_t args) {
@@ -95,9 +102,9 @@ static void close_socket(void *ctx, void *socket, gateway_close_t reason) {
     sockets_close(socket, reason);
 }
 
-static str_t socket_id(void *ctx, void *socket) {
+static void fill_randomly(void *ctx, unsigned char *bytes, size_t n) {
     (void)ctx;
-    return sockets_id(socket);
+    randombytes_buf(bytes, n);
 }
 
 static uint64_t request(void *ctx, size_t broker, const link_request_t *link_request) {
@@ -131,6 +138,7 @@ static const gateway_ops_t core_ops = {
     .now_ms = now_ms,
     .unix_ms = unix_ms,
     .accept = accept_client,
+    .reply = reply_to_client,
     .refuse = refuse_client,
     .close_connect = close_connect,
     .packet_new = packet_new,
@@ -139,7 +147,7 @@ static const gateway_ops_t core_ops = {
     .ack = ack,
     .drop_ack = drop_ack,
     .close = close_socket,
-    .socket_id = socket_id,
+    .random = fill_randomly,
     .is_crowded = is_crowded,
     .step = log_trace_step,
     .request = request,
@@ -267,6 +275,7 @@ static void destroy(void *ctx) {
     sockets_free(&self->sockets);
     metrics_free(&self->metrics);
     brokers_free(&self->brokers);
+    sodium_memzero(&self->recovery, sizeof(self->recovery));
     strbuf_fini(&self->body);
     free(self);
 }
@@ -282,11 +291,32 @@ static void raise_file_limit(const gateway_config_t *config) {
                  log_u64("max_connections", config->max_connections));
 }
 
+/* Without a key of its own a session can be recovered here alone, as long as this process lives. */
+static void open_recovery(gateway_t *self) {
+    const gateway_config_t *config = self->config;
+    unsigned char made[RECOVERY_KEY_BYTES];
+    if (config->recovery_key) {
+        recovery_keys_add(&self->recovery, str_from(config->recovery_key));
+        if (config->recovery_key_before)
+            recovery_keys_add(&self->recovery, str_from(config->recovery_key_before));
+        return;
+    }
+    log_warn("recovery_key_unset",
+             log_text("effect", "sessions are recovered by this process alone"));
+    randombytes_buf(made, sizeof(made));
+    recovery_keys_add(&self->recovery, (str_t){(const char *)made, sizeof(made)});
+    sodium_memzero(made, sizeof(made));
+}
+
 static void open_core(gateway_t *self) {
     gateway_core_config_t config = gateway_config_core(self->config);
     config.brokers = self->brokers;
     config.incarnation = bus_client_incarnation(self->bus);
     config.metrics = self->metrics;
+    if (self->config->recovery) {
+        open_recovery(self);
+        config.recovery = &self->recovery;
+    }
     self->core = gateway_core_new(&config, &core_ops, self);
     sockets_set_core(self->sockets, self->core);
     ASSERT(uv_timer_init(service_loop(self->service), &self->tick) == 0);
@@ -296,6 +326,7 @@ static void open_core(gateway_t *self) {
 
 static void *start(service_t *service, const void *config) {
     gateway_t *self = xcalloc(1, sizeof(*self));
+    ASSERT(sodium_init() >= 0);
     self->service = service;
     self->config = config;
     self->metrics = metrics_new(gateway_metric_defs, METRIC_COUNT);

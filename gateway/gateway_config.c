@@ -7,6 +7,8 @@
 enum {
     RATE_MAX = 1000000, /* times the factor it still fits a bucket */
     HOUR_MS = 3600000,
+    RECOVERY_SECRET_MIN_BYTES = 32,
+    RECOVERY_SECRET_MAX_BYTES = 512,
     LARGEST_ANSWER_BYTES = 3 << 20, /* a join's: a page of messages, and the participants */
 };
 
@@ -95,6 +97,17 @@ static const config_option_t options[] = {
                  "A client that doesn't answer a heartbeat for this long is gone."),
     MILLISECONDS(connect_timeout_ms, "CONNECT_TIMEOUT_MS", "45000",
                  "A connection that doesn't present a token for this long is closed."),
+    {CONFIG_FIELD(gateway_config_t, recovery), .variable = "RECOVERY", .kind = CONFIG_BOOL,
+     .fallback = "on",
+     .doc = "off: clients that come back always get a new session (no connection state recovery)."},
+    {CONFIG_FIELD(gateway_config_t, recovery_key), .variable = "RECOVERY_KEY",
+     .kind = CONFIG_SECRET, .min = RECOVERY_SECRET_MIN_BYTES, .max = RECOVERY_SECRET_MAX_BYTES,
+     .doc =
+         "Secret that all gateways share, so that each recovers the others' sessions; unset: each "
+         "its own, as long as it lives. 32 random bytes or more are safe."},
+    {CONFIG_FIELD(gateway_config_t, recovery_key_before), .variable = "RECOVERY_KEY_BEFORE",
+     .kind = CONFIG_SECRET, .min = RECOVERY_SECRET_MIN_BYTES, .max = RECOVERY_SECRET_MAX_BYTES,
+     .doc = "The one before: sessions sealed with it are recovered too, while keys are changed."},
 };
 
 /* Nobody may have more of a total than is left: half of it, if alone. */

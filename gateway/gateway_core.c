@@ -111,12 +111,14 @@ void gateway_core_free(gateway_core_t **self_in) {
     deadline_heap_fini(&self->session_deadlines);
     deadline_heap_fini(&self->link_deadlines);
     deadline_heap_fini(&self->join_deadlines);
+    deadline_heap_fini(&self->recovery_deadlines);
     proto_arena_free(&self->arena);
     proto_arena_free(&self->join_arena);
     strbuf_fini(&self->body);
     strbuf_fini(&self->text);
     strbuf_fini(&self->participants);
     strbuf_fini(&self->name);
+    strbuf_fini(&self->offset);
     free(self->generation);
     free(self->ready);
     free(self);
@@ -126,7 +128,17 @@ void gateway_core_free(gateway_core_t **self_in) {
 
 void core_emit(gateway_core_t *self, session_t *session, str_t event, str_t args) {
     void *packet = self->ops->packet_new(self->ctx, event, args);
-    self->ops->send(self->ctx, session->socket, packet);
+    self->ops->send(self->ctx, session->socket, packet, (str_t){0});
+    self->ops->packet_unref(self->ctx, packet);
+}
+
+void core_send_lasting(gateway_core_t *self, session_t *session, void *packet) {
+    self->ops->send(self->ctx, session->socket, packet, core_offset(self, session));
+}
+
+void core_emit_lasting(gateway_core_t *self, session_t *session, str_t event, str_t args) {
+    void *packet = self->ops->packet_new(self->ctx, event, args);
+    core_send_lasting(self, session, packet);
     self->ops->packet_unref(self->ctx, packet);
 }
 
@@ -136,7 +148,10 @@ void core_close(gateway_core_t *self, session_t *session, gateway_close_t reason
     session->closing = true;
     deadline_remove(&self->session_deadlines, &session->deadline);
     core_count(self, METRIC_CLOSES, reason);
-    self->ops->close(self->ctx, session->socket, reason);
+    if (session->recovery)
+        core_recovery_abort(session->recovery);
+    else
+        self->ops->close(self->ctx, session->socket, reason);
 }
 
 str_t core_user_room(gateway_core_t *self, str_t user_id) {
@@ -270,7 +285,14 @@ void gateway_core_tick(gateway_core_t *self) {
     int64_t now_ms = core_now(self);
     close_due(self, now_ms);
     core_join_tick(self, now_ms);
+    core_recovery_tick(self, now_ms);
     core_link_tick(self, now_ms);
+}
+
+void gateway_core_flush(gateway_core_t *self) {
+    core_recovery_flush(self);
+    core_join_flush(self);
+    core_position_flush(self);
 }
 
 /* Where in the window a session is closed: spread evenly, and unlike its number. */

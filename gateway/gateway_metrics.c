@@ -44,11 +44,21 @@ static const char *const out_names[] = {[OUT_NEW_MESSAGE] = "new_message",
                                         [OUT_READ] = "messages_read",
                                         [OUT_PRESENCE] = "presence",
                                         [OUT_CONVERSATION] = "conversation",
+                                        [OUT_POSITION] = "position",
                                         [OUT_ERROR] = "error",
                                         NULL};
 static const char *const busy_names[] = {[BUSY_BUS] = "bus",     [BUSY_SOCKET] = "socket",
                                          [BUSY_ROOMS] = "rooms", [BUSY_MEMBERS] = "memberships",
                                          [BUSY_HINT] = "hint",   NULL};
+static const char *const recovery_names[] = {[RECOVERY_DONE] = "recovered",
+                                             [RECOVERY_BAD_PID] = "bad_pid",
+                                             [RECOVERY_BAD_OFFSET] = "bad_offset",
+                                             [RECOVERY_ENDED] = "ended",
+                                             [RECOVERY_GENERATION] = "generation_changed",
+                                             [RECOVERY_TOO_MUCH] = "too_much",
+                                             [RECOVERY_UNAVAILABLE] = "unavailable",
+                                             [RECOVERY_GONE] = "gone",
+                                             NULL};
 static const char *const gap_names[] = {[GAP_HEALED] = "healed", [GAP_FAILED] = "failed", NULL};
 static const char *const direction_names[] = {[DIRECTION_IN] = "in", [DIRECTION_OUT] = "out", NULL};
 static const char *const transport_names[] = {
@@ -85,6 +95,11 @@ const metrics_def_t gateway_metric_defs[METRIC_COUNT] = {
     GAUGE(METRIC_REQUESTS_PENDING, "requests_pending", "Client events not answered yet."),
     COUNTER_BY(METRIC_CONNECTS, "connects", "Clients that asked to be let in, by outcome.",
                "outcome", connect_names),
+    COUNTER_BY(METRIC_RECOVERIES, "recoveries", "Clients that showed a session to go on with.",
+               "outcome", recovery_names),
+    COUNTER(METRIC_RECOVERED_EVENTS, "recovered_events",
+            "Events replayed to those who missed them."),
+    SECONDS(METRIC_RECOVERY_SECONDS, "recovery", "From a valid token to the recovered session."),
     COUNTER_BY(METRIC_EVENTS_IN, "events_in", "Events of clients.", "event", event_names),
     COUNTER_BY(METRIC_EVENTS_OUT, "events_out", "Events to clients, one for each socket.", "event",
                out_names),

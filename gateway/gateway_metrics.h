@@ -14,6 +14,9 @@ typedef enum {
     METRIC_CONNECTING,
     METRIC_REQUESTS_PENDING,
     METRIC_CONNECTS,
+    METRIC_RECOVERIES,
+    METRIC_RECOVERED_EVENTS,
+    METRIC_RECOVERY_SECONDS,
     METRIC_EVENTS_IN,
     METRIC_EVENTS_OUT,
     METRIC_ACKS,
@@ -55,6 +58,17 @@ typedef enum {
     CONNECT_UNAVAILABLE,
     CONNECT_GONE
 } connect_outcome_t;
+/* Series of METRIC_RECOVERIES. */
+typedef enum {
+    RECOVERY_DONE,
+    RECOVERY_BAD_PID,
+    RECOVERY_BAD_OFFSET,
+    RECOVERY_ENDED,
+    RECOVERY_GENERATION,
+    RECOVERY_TOO_MUCH,
+    RECOVERY_UNAVAILABLE,
+    RECOVERY_GONE
+} recovery_outcome_t;
 /* Series of METRIC_EVENTS_OUT. */
 typedef enum {
     OUT_NEW_MESSAGE,
@@ -62,6 +76,7 @@ typedef enum {
     OUT_READ,
     OUT_PRESENCE,
     OUT_CONVERSATION,
+    OUT_POSITION,
     OUT_ERROR
 } event_out_t;
 /* Series of METRIC_UNAVAILABLE: which bound was reached. */

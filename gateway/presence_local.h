@@ -23,6 +23,7 @@ struct watch {
     interest_t *interests;
     size_t broker; /* of the user's own room */
     bool known;    /* the broker has told; else it counts as offline */
+    uint64_t told; /* counts who is told of many at once */
     user_presence_t state;
     uint8_t id_bytes;
     char id[];

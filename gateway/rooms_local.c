@@ -217,6 +217,11 @@ void rooms_own(rooms_t *self, member_t *member, uint64_t seq) {
         advance(member, member->last);
 }
 
+void rooms_place(member_t *member, uint64_t seq) {
+    member->placed = true;
+    advance(member, seq);
+}
+
 void rooms_joined(member_t *member, const room_joined_t *joined) {
     uint64_t had = joined->has_after && !joined->reset ? joined->after : joined->head;
     if (joined->last_returned > had)
@@ -244,9 +249,10 @@ static bool pass_on(rooms_t *self, member_t *member, room_message_t *message) {
     if (!member_is_live(member))
         return false;
     if (message->seq == member->last + 1) {
-        if (!self->ops->claim(self->ctx, member, message))
-            self->ops->deliver(self->ctx, member, message);
+        bool claimed = self->ops->claim(self->ctx, member, message);
         advance(member, message->seq);
+        if (!claimed)
+            self->ops->deliver(self->ctx, member, message);
     }
     return member->last < member->room->heard;
 }

@@ -33,11 +33,13 @@ struct member {
     member_t *prev, *next; /* in room->members */
     member_t *session_prev, *session_next; /* in session->members */
     member_t *bucket_next;                 /* (room, session) => member */
+    uint64_t read_ms;                      /* Unix, of the newest read mark passed on */
     uint32_t last_join;                    /* numbers its joins */
     uint32_t placed_by;                    /* the number of the one answered last */
     uint16_t own_count, own_capacity;
     bool placed;      /* `last` means something: a JOIN was answered */
     bool unconfirmed; /* REJOIN is unanswered */
+    bool recovered;   /* marks up to read_ms were replayed, and none has come since */
 };
 
 /* Lives while it has members or somebody holds it (rooms_hold). */
@@ -76,7 +78,7 @@ typedef struct {
 
 /* The effects. None of them may add or remove members. */
 typedef struct {
-    /* Passes the message on to this member. */
+    /* Passes the message on to this member, whose `last` says so already. */
     void (*deliver)(void *ctx, member_t *member, room_message_t *message);
     /* The message may be one that this member has sent and that isn't answered yet: if so, answers
      * it now and returns true; then it isn't delivered. */
@@ -127,6 +129,8 @@ typedef struct {
     bool reset;             /* `after` was beyond the head */
 } room_joined_t;
 
+/* The client has had everything up to `seq`. */
+void rooms_place(member_t *member, uint64_t seq);
 /* The client has got this answer: what comes live follows it. */
 void rooms_joined(member_t *member, const room_joined_t *joined);
 /* The member's own message was acknowledged with this seq. That nothing is missing before it shows

@@ -144,6 +144,7 @@ session_t *sessions_add(sessions_t *self, const sessions_identity_t *identity, a
 void sessions_remove(sessions_t *self, session_t *session) {
     user_t *user = session->user;
     ASSERT(!session->members && !session->calls && !deadline_is_set(&session->deadline));
+    ASSERT(!session->recovery && !session->position_due);
     sessions_give_back_address(self, &session->address);
     DL_DELETE2(user->sessions, session, user_prev, user_next);
     DL_DELETE(self->all, session);
@@ -151,5 +152,6 @@ void sessions_remove(sessions_t *self, session_t *session) {
     user->session_count--;
     if (!user->sessions)
         remove_user(self, user);
+    free(session->replayed);
     free(session);
 }

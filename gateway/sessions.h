@@ -12,17 +12,20 @@ typedef struct user user_t;
 typedef struct address address_t;
 typedef struct member member_t;
 typedef struct call call_t;
+typedef struct recovery recovery_t;
 
 enum {
     SESSIONS_NAME_BYTES = 256, /* of a user's name, as the schema bounds it */
     SESSIONS_ROLE_BYTES = 64,
+    SESSIONS_SID_BYTES = 20,
 };
 
 /* One socket. Lives from sessions_add to sessions_remove. */
 struct session {
     uint64_t number; /* unique within this process, never used again */
     user_t *user;
-    void *socket; /* the transport's handle; opaque here */
+    void *socket; /* the transport's handle; opaque here. NULL: it isn't let in yet */
+    char sid[SESSIONS_SID_BYTES]; /* public id of the socket, and of those it was before */
     address_t *address;
     trace_context_t context; /* of the connection */
     deadline_t deadline;     /* its token's end; once draining, its turn to be closed */
@@ -35,6 +38,13 @@ struct session {
     uint64_t told;          /* the presence change it was told last */
     uint64_t removed_from;  /* digest of the room it was expelled from last, 0 once that is told */
     bool closing;           /* its transport is being closed: nothing it says counts any more */
+    bool position_due;      /* the client has to be told its position before the turn ends … */
+    session_t *due_prev, *due_next; /* … then in core->positions_due */
+    recovery_t *recovery;           /* it is being recovered; core_recovery.c */
+    uint64_t changes_ms; /* Unix, of the newest change of membership told; for its offset */
+    uint64_t *replayed;  /* digests of the changes told when it was recovered */
+    size_t replayed_count;
+    uint64_t replayed_until_ms;       /* the database's time when they were read, Unix */
     session_t *user_prev, *user_next; /* in user->sessions */
     session_t *prev, *next;           /* of all */
 };
@@ -64,6 +74,10 @@ typedef struct sessions sessions_t;
 sessions_t *sessions_new(const sessions_limits_t *limits);
 /* Asserts that every session is gone and every address given back. */
 void sessions_free(sessions_t **self);
+
+static inline str_t session_sid(const session_t *session) {
+    return (str_t){session->sid, SESSIONS_SID_BYTES};
+}
 
 static inline str_t user_id_of(const user_t *user) {
     return (str_t){user->id, user->id_bytes};

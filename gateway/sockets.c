@@ -43,17 +43,22 @@ static void on_connect(void *arg, sio_connect_t *connect) {
     sockets_t *self = arg;
     const eio_request_t *request = sio_connect_request(connect);
     char key[CLIENT_ADDRESS_TEXT];
-    json_doc_t *doc = NULL;
+    credentials_t shown;
     if (!handshake_may_connect(self->handshake, request, clock_now_ms(), key)) {
         refuse_flood(connect);
         return;
     }
     str_t authorization = request ? eio_request_header(request, "authorization") : (str_t){0};
-    str_t token = credentials_token(sio_connect_auth(connect), authorization, &doc);
     trace_context_t context = trace_of_connect(self, request);
     log_step(&context.trace, "client_connecting", log_text("address", key));
-    gateway_core_connect(self->core, connect, token, str_from(key), &context);
-    json_doc_free(&doc);
+    credentials_read(sio_connect_auth(connect), authorization, &shown);
+    gateway_core_connect(self->core, connect,
+                         &(gateway_hello_t){.token = shown.token,
+                                            .address = str_from(key),
+                                            .pid = shown.pid,
+                                            .offset = shown.offset,
+                                            .context = context});
+    credentials_fini(&shown);
 }
 
 /* Every event is a trace of its own, linked to its connection's. */
@@ -92,7 +97,14 @@ static void on_disconnect(void *arg, sio_socket_t *socket, eio_close_t reason) {
     sockets_t *self = arg;
     log_debug("socket_closed", log_str("socket", sio_socket_id(socket)),
               log_text("reason", eio_close_name(reason)));
+    if (reason == EIO_CLOSE_CLIENT_LEFT)
+        gateway_core_left(self->core, sio_socket_data(socket));
     gateway_core_disconnect(self->core, sio_socket_data(socket));
+}
+
+static void before_flush(void *arg) {
+    sockets_t *self = arg;
+    gateway_core_flush(self->core);
 }
 
 static void on_request(void *arg, const eio_request_t *request, eio_verdict_t *verdict) {
@@ -135,6 +147,8 @@ static sio_options_t server_options(sockets_t *self) {
                 .arg = self,
             },
         .connect_timeout_ms = (uint32_t)config->connect_timeout_ms,
+        .before_flush = before_flush,
+        .flush_arg = self,
     };
 }
 
@@ -220,11 +234,16 @@ void sockets_drain(sockets_t *self) {
 
 void *sockets_accept(sockets_t *self, void *connect, session_t *session) {
     (void)self;
-    sio_socket_t *socket = sio_accept(connect, &(sio_accept_t){.data = session});
+    sio_socket_t *socket = sio_accept(
+        connect, &(sio_accept_t){.data = session, .sid = session_sid(session), .hold_reply = true});
     if (socket)
         log_debug("socket_open", log_str("socket", sio_socket_id(socket)),
                   log_u64("session", session->number), log_str("user", user_id_of(session->user)));
     return socket;
+}
+
+void sockets_reply(void *socket, str_t pid) {
+    sio_socket_reply(socket, pid);
 }
 
 void sockets_refuse(void *connect, str_t message, str_t data) {
@@ -244,8 +263,11 @@ void sockets_packet_unref(void *packet) {
     sio_packet_unref(&held);
 }
 
-void sockets_send(void *socket, void *packet) {
-    sio_send(socket, packet);
+void sockets_send(void *socket, void *packet, str_t offset) {
+    if (offset.n)
+        sio_send_with(socket, packet, offset);
+    else
+        sio_send(socket, packet);
 }
 
 void sockets_ack(gateway_ack_t *ack, str_t args) {
@@ -273,13 +295,10 @@ void sockets_close(void *socket, gateway_close_t reason) {
         [GATEWAY_CLOSE_GENERATION_CHANGED] = EIO_CLOSE_SERVER,
         [GATEWAY_CLOSE_LAGGING] = EIO_CLOSE_OVERLOAD,
         [GATEWAY_CLOSE_REJOIN_REFUSED] = EIO_CLOSE_SERVER,
+        [GATEWAY_CLOSE_RECOVERED] = EIO_CLOSE_SERVER,
         [GATEWAY_CLOSE_DRAINING] = EIO_CLOSE_SHUTDOWN,
     };
     sio_close(socket, reasons[reason]);
-}
-
-str_t sockets_id(const void *socket) {
-    return sio_socket_id(socket);
 }
 
 bool sockets_is_crowded(const void *socket) {

@@ -30,15 +30,15 @@ void sockets_collect_metrics(const sockets_t *self, metrics_t *metrics);
 
 /* The socket half of gateway_ops_t, with the sockets_t as its context. */
 void *sockets_accept(sockets_t *self, void *connect, session_t *session);
+void sockets_reply(void *socket, str_t pid);
 void sockets_refuse(void *connect, str_t message, str_t data);
 void sockets_close_connect(void *connect);
 void *sockets_packet_new(sockets_t *self, str_t event, str_t args);
 void sockets_packet_unref(void *packet);
-void sockets_send(void *socket, void *packet);
+void sockets_send(void *socket, void *packet, str_t offset);
 void sockets_ack(gateway_ack_t *ack, str_t args);
 void sockets_drop_ack(gateway_ack_t *ack);
 /* Logs it. */
 void sockets_step(const gateway_step_t *step);
 void sockets_close(void *socket, gateway_close_t reason);
-str_t sockets_id(const void *socket);
 bool sockets_is_crowded(const void *socket);

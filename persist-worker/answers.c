@@ -241,14 +241,8 @@ void answers_list(answers_t *self, const job_t *job, const PGresult *page,
 
 /* ---- what a returning user missed ---- */
 
-bool answers_is_added(const PGresult *rows, int row, const job_t *job) {
-    if (pg_rows_is_null(rows, row, 1))
-        return false;
-    if (!pg_rows_is_null(rows, row, CHANGED_AT))
-        return pg_rows_bool(rows, row, IS_IN);
-    return str_eq(pg_rows_text(rows, row, 1), STR("direct")) &&
-           (uint64_t)pg_rows_time_ms(rows, row, 3) > job->body.changes.since_ms &&
-           !str_eq(pg_rows_text(rows, row, CREATOR), job->envelope.user);
+bool answers_is_added(const PGresult *rows, int row) {
+    return !pg_rows_is_null(rows, row, 1) && pg_rows_bool(rows, row, IS_IN);
 }
 
 /* The lists of the answer being made. */
@@ -268,18 +262,18 @@ static void end_change(changes_t *changes, str_t event, str_t conversation, int6
 }
 
 /* Has the list made of row `row`; participants from *at on are of the next that is added. */
-static void add_change(answers_t *self, changes_t *changes, const job_t *job, const PGresult *rows,
-                       int row, const PGresult *participants, int *at) {
+static void add_change(answers_t *self, changes_t *changes, const PGresult *rows, int row,
+                       const PGresult *participants, int *at) {
     str_t id = pg_rows_text(rows, row, 0);
     strbuf_t *payload = &changes->payloads.bytes;
     bool logged = !pg_rows_is_null(rows, row, CHANGED_AT);
-    int64_t at_ms = pg_rows_time_ms(rows, row, logged ? CHANGED_AT : 3);
+    int64_t at_ms = pg_rows_time_ms(rows, row, CHANGED_AT);
     changes->changed += logged;
     if (pg_rows_bool(rows, row, REMOVED)) {
         entities_append_removal(payload, id);
         end_change(changes, STR("conversation_removed"), id, at_ms);
     }
-    if (answers_is_added(rows, row, job)) {
+    if (answers_is_added(rows, row)) {
         append_listed(self, rows, row, participants, at, payload);
         end_change(changes, STR("conversation_added"), id, at_ms);
     } else if (!logged && !pg_rows_is_null(rows, row, NEWEST)) {
@@ -293,8 +287,7 @@ static void add_change(answers_t *self, changes_t *changes, const job_t *job, co
     }
 }
 
-void answers_changes(answers_t *self, const job_t *job, const PGresult *rows,
-                     const PGresult *participants) {
+void answers_changes(answers_t *self, const PGresult *rows, const PGresult *participants) {
     int n = PQntuples(rows), at = 0;
     size_t most = (size_t)n * 2;
     changes_t changes = {.events = xcalloc(most, sizeof(str_t)),
@@ -303,7 +296,7 @@ void answers_changes(answers_t *self, const job_t *job, const PGresult *rows,
     clear(self);
     for (int row = 0; row < n; row++) {
         if (!pg_rows_is_null(rows, row, 0))
-            add_change(self, &changes, job, rows, row, participants, &at);
+            add_change(self, &changes, rows, row, participants, &at);
     }
     proto_changed_t answer = {
         .events = {changes.events, changes.n},

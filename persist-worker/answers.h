@@ -41,9 +41,8 @@ void answers_list(answers_t *self, const job_t *job, const PGresult *page,
                   const PGresult *participants);
 /* Whether row `row` of STATEMENT_CHANGES tells of a conversation that is new to the user: its
  * participants are needed. */
-bool answers_is_added(const PGresult *rows, int row, const job_t *job);
+bool answers_is_added(const PGresult *rows, int row);
 /* `participants` (NULL: none is new): of those conversations, in the order of `rows`. */
-void answers_changes(answers_t *self, const job_t *job, const PGresult *rows,
-                     const PGresult *participants);
+void answers_changes(answers_t *self, const PGresult *rows, const PGresult *participants);
 /* The JSON object of self->json as it is. */
 void answers_json(answers_t *self, bool created);

@@ -246,7 +246,7 @@ static bool answer_changes(read_line_t *line, const db_outcome_t *outcome) {
     str_t *ids = xcalloc((size_t)PQntuples(rows), sizeof(*ids));
     size_t n = 0;
     for (int row = 0; !line->first && row < PQntuples(rows); row++) {
-        if (answers_is_added(rows, row, line->job))
+        if (answers_is_added(rows, row))
             ids[n++] = pg_rows_text(rows, row, 0);
     }
     if (n > 0) {
@@ -256,7 +256,7 @@ static bool answer_changes(read_line_t *line, const db_outcome_t *outcome) {
     free(ids);
     if (n > 0)
         return keep_for_second(line, &outcome->results[0]);
-    answers_changes(line->answers, line->job, rows, line->first ? outcome->results[0] : NULL);
+    answers_changes(line->answers, rows, line->first ? outcome->results[0] : NULL);
     reply(line, MSG_CHANGED);
     return false;
 }

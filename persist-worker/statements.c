@@ -24,7 +24,8 @@ static const struct {
          " order by w.id"
          " on conflict (id) do update"
          " set name = excluded.name, role = excluded.role, updated_at = now()"},
-    /* $1 conversations, no two the same, $2 and $3 their participants, $4 creators. */
+    /* $1 conversations, no two the same, $2 and $3 their participants, $4 creators, $5 1: the other
+     * one is told of it, 0: isn't. */
     [STATEMENT_CREATE_DIRECT] =
         {"create_direct",
          "with wanted as ("
@@ -38,6 +39,12 @@ static const struct {
          "   (conversation_id, kind, creator_id, created_at, last_activity_at)"
          " select id, 'direct', creator, " NOW ", statement_timestamp() from wanted order by id"
          " on conflict do nothing returning conversation_id"
+         "), log as ("
+         " insert into member_changes (conversation_id, members_version, user_id, added,"
+         "   changed_by, changed_at)"
+         " select w.id, 1, case w.creator when w.first then w.second else w.first end, true,"
+         "   w.creator, " NOW " from wanted w join created c on c.conversation_id = w.id"
+         " where $5::bigint = 1"
          ") insert into participants (conversation_id, user_id, joined_at)"
          " select w.id, p.user_id, " NOW " from wanted w"
          " join created c on c.conversation_id = w.id"
@@ -285,9 +292,8 @@ static const struct {
                  " order by page.last_activity_at desc, page.conversation_id desc"},
     /* $1 user, $2 time, $3 how many of each kind. The conversations that the user was added to or
      * removed from later than that, by changed_at, then its other ones with later activity. Rows:
-     * as STATEMENT_LIST has them (no kind: no participant any more); then removed meanwhile?, a
-     * member since a change?, when, the time, the generation. One row at least: its id may be
-     * null. */
+     * as STATEMENT_LIST has them (no kind: no participant any more); then removed meanwhile?,
+     * added?, when, the time, the generation. One row at least: its id may be null. */
     [STATEMENT_CHANGES] =
         {"changes",
          "with changed as materialized ("

@@ -52,6 +52,7 @@ static void script_create(const job_t *job, proto_arena_t *arena, db_script_t *s
         add_texts(params, &parts.user, 1);
         add_texts(params, &parts.other, 1);
         add_texts(params, &creator, 1);
+        pg_params_i64(params, 1);
     } else {
         size_t n;
         str_t *members = distinct_users(create.users, creator, &n);

@@ -125,6 +125,7 @@ static void add_direct(db_script_t *script, job_t *const *jobs, size_t n) {
             pg_params_element_text(params, direct_column(jobs[i], (direct_column_t)column));
         pg_params_array_end(params);
     }
+    pg_params_i64(params, 0);
 }
 
 /* Makes the direct conversations that a message is for and that aren't known. */

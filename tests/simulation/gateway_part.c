@@ -24,6 +24,7 @@ struct gateway_part {
     metrics_t *metrics;
     socket_t *sockets; /* of all lives */
     uint64_t socket_count;
+    uint64_t ids_made;
 };
 
 /* ---- effects of the core ---- */
@@ -39,7 +40,23 @@ static int64_t unix_ms(void *ctx) {
 
 static void *accept_socket(void *ctx, void *connect, session_t *session) {
     (void)ctx;
-    return socket_accept(connect, session) ? connect : NULL;
+    return socket_accept(connect, session, session_sid(session)) ? connect : NULL;
+}
+
+static void reply(void *ctx, void *socket, str_t pid) {
+    (void)ctx;
+    socket_reply(socket, pid);
+}
+
+/* Never twice the same, and nothing of the schedule's randomness. */
+static void fill(void *ctx, unsigned char *bytes, size_t n) {
+    gateway_part_t *self = ctx;
+    uint64_t number = ++self->ids_made;
+    memset(bytes, 0, n);
+    for (size_t i = 0; i < n && i < sizeof(self->name); i++)
+        bytes[i] = (unsigned char)self->name[i];
+    for (size_t i = n; i > sizeof(self->name) && number; number >>= 6)
+        bytes[--i] = (unsigned char)(number & 63);
 }
 
 static void refuse_socket(void *ctx, void *connect, str_t message, str_t data) {
@@ -64,9 +81,9 @@ static void packet_unref(void *ctx, void *packet) {
     socket_packet_unref(packet);
 }
 
-static void send_packet(void *ctx, void *socket, void *packet) {
+static void send_packet(void *ctx, void *socket, void *packet, str_t offset) {
     (void)ctx;
-    socket_send(socket, packet);
+    socket_send(socket, packet, offset);
 }
 
 static void drop_ack(void *ctx, gateway_ack_t *ack) {
@@ -83,11 +100,6 @@ static void close_socket(void *ctx, void *socket, gateway_close_t reason) {
     gateway_part_t *self = ctx;
     world_note(self->config.world, "%s closes %s: %d", self->name, socket_id(socket), (int)reason);
     socket_close(socket);
-}
-
-static str_t id_of_socket(void *ctx, void *socket) {
-    (void)ctx;
-    return str_from(socket_id(socket));
 }
 
 static uint64_t request(void *ctx, size_t broker, const link_request_t *link_request) {
@@ -119,6 +131,7 @@ static const gateway_ops_t core_ops = {
     .now_ms = now_ms,
     .unix_ms = unix_ms,
     .accept = accept_socket,
+    .reply = reply,
     .refuse = refuse_socket,
     .close_connect = close_connect,
     .packet_new = packet_new,
@@ -127,7 +140,7 @@ static const gateway_ops_t core_ops = {
     .ack = send_ack,
     .drop_ack = drop_ack,
     .close = close_socket,
-    .socket_id = id_of_socket,
+    .random = fill,
     .is_crowded = is_crowded,
     .request = request,
     .cancel = cancel,
@@ -140,16 +153,19 @@ static const gateway_ops_t core_ops = {
 static void on_up(void *ctx, size_t broker) {
     gateway_part_t *self = ctx;
     gateway_core_up(self->core, broker);
+    gateway_core_flush(self->core);
 }
 
 static void on_down(void *ctx, size_t broker) {
     gateway_part_t *self = ctx;
     gateway_core_down(self->core, broker);
+    gateway_core_flush(self->core);
 }
 
 static void on_deliver(void *ctx, size_t broker, const envelope_t *envelope) {
     gateway_part_t *self = ctx;
     gateway_core_deliver(self->core, broker, envelope);
+    gateway_core_flush(self->core);
 }
 
 static void on_refused(void *ctx) {
@@ -164,7 +180,9 @@ static const bus_ops_t bus_ops = {
 
 static void on_token(void *ctx, socket_t *socket, str_t token) {
     gateway_part_t *self = ctx;
-    gateway_core_connect(self->core, socket, token, STR("10.0.0.1"), &(trace_context_t){0});
+    gateway_core_connect(self->core, socket,
+                         &(gateway_hello_t){.token = token, .address = STR("10.0.0.1")});
+    gateway_core_flush(self->core);
 }
 
 static void on_event(void *ctx, socket_t *socket, const socket_event_t *event) {
@@ -173,11 +191,13 @@ static void on_event(void *ctx, socket_t *socket, const socket_event_t *event) {
     if (event->id)
         made.ack = (gateway_ack_t){.socket = socket, .id = event->id};
     gateway_core_event(self->core, socket_session(socket), &made);
+    gateway_core_flush(self->core);
 }
 
 static void on_gone(void *ctx, void *session) {
     gateway_part_t *self = ctx;
     gateway_core_disconnect(self->core, session);
+    gateway_core_flush(self->core);
 }
 
 static const socket_server_t server_ops = {.token = on_token, .event = on_event, .gone = on_gone};
@@ -210,7 +230,9 @@ static void on_tick(void *ctx) {
         return;
     }
     gateway_core_tick(self->core);
+    gateway_core_flush(self->core);
     bus_tick(self->bus);
+    gateway_core_flush(self->core);
     gateway_part_check_bounds(self);
     world_after(world, &self->tick, TICK_MS);
 }

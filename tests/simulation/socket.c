@@ -199,12 +199,17 @@ void sockets_server_died(socket_t *sockets) {
     }
 }
 
-bool socket_accept(socket_t *self, void *session) {
+bool socket_accept(socket_t *self, void *session, str_t sid) {
     if (!self->server_open)
         return false;
     self->session = session;
-    put(&self->down, self, (str_t){(char[]){KIND_ACCEPTED}, 1});
+    snprintf(self->id, sizeof(self->id), "%.*s", STR_ARG(sid));
     return true;
+}
+
+void socket_reply(socket_t *self, str_t pid) {
+    (void)pid;
+    put(&self->down, self, (str_t){(char[]){KIND_ACCEPTED}, 1});
 }
 
 void socket_end(socket_t *self) {
@@ -221,7 +226,8 @@ void socket_close(socket_t *self) {
     server_notices_after(self, world_between(self->config.world, 0, 50));
 }
 
-void socket_send(socket_t *self, const packet_t *packet) {
+void socket_send(socket_t *self, const packet_t *packet, str_t offset) {
+    (void)offset;
     put(&self->down, self, strbuf_str(&packet->bytes));
 }
 

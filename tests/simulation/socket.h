@@ -40,12 +40,14 @@ void sockets_free(socket_t **sockets);
 void sockets_server_died(socket_t *sockets);
 
 /* False when the client has gone meanwhile. */
-bool socket_accept(socket_t *self, void *session);
+bool socket_accept(socket_t *self, void *session, str_t sid);
+/* It is in: behind what was sent to it since. */
+void socket_reply(socket_t *self, str_t pid);
 /* Of one that wasn't accepted. */
 void socket_end(socket_t *self);
 /* NULL: none (any more). */
 void *socket_session(const socket_t *self);
-void socket_send(socket_t *self, const packet_t *packet);
+void socket_send(socket_t *self, const packet_t *packet, str_t offset);
 void socket_acknowledge(socket_t *self, uint64_t id, str_t args);
 /* Behind what is queued; the session ends later. */
 void socket_close(socket_t *self);

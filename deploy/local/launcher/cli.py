@@ -20,6 +20,7 @@ Settings come from the environment, else from a file .env beside ./parley:
   PARLEY_HOME   database, logs, sockets, secret (default var/); another one is another instance
   DATABASE_URL  a PostgreSQL to use instead of a private one
   JWT_SECRET    signs and checks tokens (default: made once and kept in PARLEY_HOME)
+  RECOVERY_KEY  lets every gateway recover the others' sessions (default: likewise)
   FRONTEND_URL, RATE_LIMIT, REGISTRATION, LOG_LEVEL and every other variable that a service
                 names in its --help (build/release/gateway/parley-gateway --help)
   PARLEY_BUILD_DIR  run the programs of this build directory as they are, and build nothing

@@ -141,6 +141,8 @@ class Plan:
             own["DATABASE_URL"] = self.database_url
         if service == "auth-worker":
             own["JWT_SECRET"] = settings.jwt_secret()
+        if service == "gateway":
+            own["RECOVERY_KEY"] = settings.recovery_key()
         given = {name: settings.get(name) for name in self.known[service] if settings.get(name)}
         instance.environment = {**default_environment(service), **given, **own}
         instance.stop_seconds = stop_seconds(instance.environment["DRAIN_SECONDS"])

@@ -19,7 +19,8 @@ SOCKET_NAME_MAX = len("/edge.sock.4194304.tmp")
 SOCKET_PATH_MAX = 107
 
 # What the launcher itself reads, besides the services' own variables.
-OWN_VARIABLES = ("PORT", "BIND", "PARLEY_BUILD_DIR", "DATABASE_URL", "JWT_SECRET")
+OWN_VARIABLES = ("PORT", "BIND", "PARLEY_BUILD_DIR", "DATABASE_URL", "JWT_SECRET",
+                 "RECOVERY_KEY")
 
 VARIABLE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
 
@@ -139,13 +140,17 @@ class Settings:
 
     def jwt_secret(self):
         """JWT_SECRET, else one that is made once and kept (0600) in PARLEY_HOME."""
-        given = self.get("JWT_SECRET")
-        if given:
-            return given
-        path = self.home / "jwt_secret"
+        return self.get("JWT_SECRET") or self._kept_secret("jwt_secret")
+
+    def recovery_key(self):
+        """RECOVERY_KEY, else one that is made once and kept likewise."""
+        return self.get("RECOVERY_KEY") or self._kept_secret("recovery_key")
+
+    def _kept_secret(self, name):
+        path = self.home / name
         make_directory(self.home, 0o711)
         if not path.exists():
-            fresh = self.home / f".jwt_secret.{os.getpid()}"
+            fresh = self.home / f".{name}.{os.getpid()}"
             with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT, 0o600), "w") as out:
                 out.write(secrets.token_urlsafe(48) + "\n")
             try:

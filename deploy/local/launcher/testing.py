@@ -24,7 +24,7 @@ RELEASE_TARGETS = [*(f"parley-{name}" for name in SERVICES), "parley_load"]
 
 # Variables of a running instance that must not leak into the tests.
 OWN_VARIABLES = ("PORT", "BIND", "PARLEY_HOME", "PARLEY_BUILD_DIR", "DATABASE_URL", "JWT_SECRET",
-                 "FRONTEND_URL", "RATE_LIMIT", "LOG_LEVEL", "REGISTRATION")
+                 "RECOVERY_KEY", "FRONTEND_URL", "RATE_LIMIT", "LOG_LEVEL", "REGISTRATION")
 
 
 @dataclass

@@ -7,13 +7,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const char *text = (const char *)data;
     const char *newline = size ? memchr(text, '\n', size) : NULL;
     size_t at = newline ? (size_t)(newline - text) : size;
-    json_doc_t *doc = NULL;
+    credentials_t read;
     str_t header = {text, at};
     str_t auth = str_from_offset((str_t){text, size}, at + 1);
-    str_t token = credentials_token(auth, header, &doc);
-    ASSERT(token.n <= size);
-    if (token.n && !doc)
-        ASSERT(token.p >= header.p && token.p + token.n <= header.p + header.n);
-    json_doc_free(&doc);
+    credentials_read(auth, header, &read);
+    ASSERT(read.token.n <= size && read.pid.n <= size && read.offset.n <= size);
+    ASSERT(read.doc || (read.pid.n == 0 && read.offset.n == 0));
+    if (read.token.n && !read.doc)
+        ASSERT(read.token.p >= header.p && read.token.p + read.token.n <= header.p + header.n);
+    credentials_fini(&read);
     return 0;
 }

@@ -175,6 +175,7 @@ export class System {
       BROKERS: endpoints.join(","),
       DATABASE_URL: this.database.url,
       JWT_SECRET: this.secret,
+      RECOVERY_KEY: this.secret,
       LOG_LEVEL: "info",
       DRAIN_SECONDS: "2",
       RATE_LIMIT: "off",

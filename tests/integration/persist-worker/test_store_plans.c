@@ -71,8 +71,8 @@ static int tear_down(void **state) {
 
 static const char *const arguments[STATEMENT_COUNT] = {
     [STATEMENT_UPSERT_USERS] = "array['7', '39000', 'new'], array['U', 'V', ''], array['', '', '']",
-    [STATEMENT_CREATE_DIRECT] =
-        "array['conv_7_8', 'conv_7_20007'], array['7', '7'], array['8', '20007'], array['7', '7']",
+    [STATEMENT_CREATE_DIRECT] = "array['conv_7_8', 'conv_7_20007'], array['7', '7'], array['8', "
+                                "'20007'], array['7', '7'], 1",
     [STATEMENT_LOCK] = CONVERSATIONS,
     [STATEMENT_SEND] =
         CONVERSATIONS ", array['7', '19000', '300'], array['5', 'a', 'b'], array['x', 'x', 'x'],"

@@ -195,6 +195,9 @@ static void test_changes_of_direct_ones_and_activity(void **state) {
     proto_changed_t got = changes("3", 0);
     static const char *const made[] = {"conversation_added conv_1_3"};
     expect_changes(&got, made, 1);
+    got = changes("2", 0); /* made by its first message, which tells of it */
+    static const char *const written[] = {"conversation_updated conv_1_2"};
+    expect_changes(&got, written, 1);
     got = changes("1", 0);
     static const char *const active[] = {"conversation_updated conv_1_2"};
     expect_changes(&got, active, 1);

@@ -67,13 +67,28 @@ static void packet_unref(void *ctx, void *packet_in) {
     free(packet);
 }
 
-static void send_packet(void *ctx, void *socket_in, void *packet_in) {
+static void reply(void *ctx, void *socket, str_t pid) {
+    scene_t *self = ctx;
+    if (!pid.n)
+        return;
+    strbuf_printf(&self->record, "in s%zu\n", number_of(self, socket));
+    assert_true(pid.n < sizeof(self->pid));
+    snprintf(self->pid, sizeof(self->pid), "%.*s", STR_ARG(pid));
+}
+
+static void fill(void *ctx, unsigned char *bytes, size_t n) {
+    scene_t *self = ctx;
+    for (size_t i = 0; i < n; i++)
+        bytes[i] = (unsigned char)(self->random++);
+}
+
+static void send_packet(void *ctx, void *socket_in, void *packet_in, str_t offset) {
     scene_t *self = ctx;
     const scene_socket_t *socket = socket_in;
     const scene_packet_t *packet = packet_in;
     if (!socket->closed)
-        strbuf_printf(&self->record, "s%zu %s %s\n", number_of(self, socket), packet->event,
-                      packet->args);
+        strbuf_printf(&self->record, "s%zu %s %s%s%.*s\n", number_of(self, socket), packet->event,
+                      packet->args, offset.n ? " " : "", STR_ARG(offset));
 }
 
 static void drop_ack(void *ctx, gateway_ack_t *ack) {
@@ -106,12 +121,6 @@ static void close_socket(void *ctx, void *socket_in, gateway_close_t reason) {
     strbuf_printf(&self->record, "close s%zu %s\n", number_of(self, socket), names[reason]);
 }
 
-static str_t socket_id(void *ctx, void *socket) {
-    (void)ctx;
-    (void)socket;
-    return STR("public-id");
-}
-
 static void record_list(scene_t *self, const char *name, proto_texts_t texts) {
     strbuf_printf(&self->record, " %s=", name);
     for (size_t i = 0; i < texts.n; i++)
@@ -138,12 +147,19 @@ static void record_body(scene_t *self, const envelope_t *envelope) {
     proto_watch_t watch;
     proto_heads_t heads;
     proto_auth_verify_t verify;
+    proto_changes_t changes;
     strbuf_t *out = &self->record;
     switch (envelope->type) {
     case MSG_JOIN:
         assert_int_equal(proto_join_decode(envelope->body, self->arena, &join), OK);
         if (PROTO_HAS(&join, 1))
             strbuf_printf(out, " after=%d", (int)join.after);
+        if (PROTO_HAS(&join, 4))
+            strbuf_printf(out, " read_after=%d", (int)join.read_after_ms);
+        break;
+    case MSG_CHANGES:
+        assert_int_equal(proto_changes_decode(envelope->body, self->arena, &changes), OK);
+        strbuf_printf(out, " since=%d", (int)changes.since_ms);
         break;
     case MSG_SEND:
         assert_int_equal(proto_send_decode(envelope->body, self->arena, &send), OK);
@@ -268,6 +284,7 @@ static const gateway_ops_t scene_ops = {
     .now_ms = now_ms,
     .unix_ms = unix_ms,
     .accept = accept_client,
+    .reply = reply,
     .refuse = refuse_client,
     .close_connect = close_connect,
     .packet_new = packet_new,
@@ -276,7 +293,7 @@ static const gateway_ops_t scene_ops = {
     .ack = send_ack,
     .drop_ack = drop_ack,
     .close = close_socket,
-    .socket_id = socket_id,
+    .random = fill,
     .is_crowded = is_crowded,
     .step = step,
     .request = request,
@@ -335,6 +352,7 @@ void scene_after(scene_t *self, int64_t ms) {
     self->now_ms += ms;
     self->unix_ms += ms;
     gateway_core_tick(self->core);
+    gateway_core_flush(self->core);
 }
 
 void scene_down(scene_t *self, size_t broker) {
@@ -349,11 +367,13 @@ void scene_down(scene_t *self, size_t broker) {
         i = 0;
     }
     gateway_core_down(self->core, broker);
+    gateway_core_flush(self->core);
 }
 
 void scene_up(scene_t *self, size_t broker) {
     self->up[broker] = true;
     gateway_core_up(self->core, broker);
+    gateway_core_flush(self->core);
 }
 
 /* ---- clients ---- */
@@ -361,7 +381,10 @@ void scene_up(scene_t *self, size_t broker) {
 size_t scene_ask(scene_t *self, const char *token, const char *address) {
     assert_true(self->socket_count < SCENE_SOCKETS);
     scene_socket_t *socket = &self->sockets[++self->socket_count];
-    gateway_core_connect(self->core, socket, str_from(token), str_from(address), &self->context);
+    gateway_core_connect(self->core, socket,
+                         &(gateway_hello_t){.token = str_from(token),
+                                            .address = str_from(address),
+                                            .context = self->context});
     return self->socket_count;
 }
 
@@ -388,6 +411,7 @@ void scene_event(scene_t *self, size_t socket, const char *event, const char *pa
         self->acks++;
     }
     gateway_core_event(self->core, self->sockets[socket].session, &made);
+    gateway_core_flush(self->core);
     strbuf_fini(&array);
 }
 
@@ -396,4 +420,5 @@ void scene_disconnect(scene_t *self, size_t socket) {
     self->sockets[socket].session = NULL;
     self->sockets[socket].closed = true;
     gateway_core_disconnect(self->core, session);
+    gateway_core_flush(self->core);
 }

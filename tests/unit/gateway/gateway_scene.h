@@ -59,7 +59,9 @@ typedef struct {
     uint64_t last_request;
     size_t packets; /* encoded and not let go of yet */
     size_t packets_made;
-    size_t acks; /* owed */
+    size_t acks;                    /* owed */
+    char pid[RECOVERY_PID_MAX + 1]; /* of the socket let in last, if it has one */
+    unsigned random;
     strbuf_t record;
     strbuf_t body;
     proto_arena_t *arena;

@@ -31,6 +31,7 @@ static size_t oldest(const scene_t *self, uint16_t type) {
 static void answer(scene_t *self, uint16_t type, const envelope_t *reply) {
     scene_request_t taken = scene_take_request(self, oldest(self, type));
     taken.on_reply(taken.arg, OK, reply);
+    gateway_core_flush(self->core);
     strbuf_clear(&self->body);
 }
 
@@ -58,6 +59,7 @@ void scene_error(scene_t *self, uint16_t request_type, code_t code) {
 void scene_fail(scene_t *self, uint16_t request_type, err_t err) {
     scene_request_t taken = scene_take_request(self, oldest(self, request_type));
     taken.on_reply(taken.arg, err, NULL);
+    gateway_core_flush(self->core);
 }
 
 void scene_overtake(scene_t *self, uint16_t request_type) {
@@ -206,6 +208,7 @@ void scene_deliver(scene_t *self, uint16_t type, const char *room, const char *u
                            .body = strbuf_str(&self->body)};
     assert_true(proto_allowed(type, ROLE_BROKER, ROLE_GATEWAY));
     gateway_core_deliver(self->core, brokers_of_room(self->brokers, envelope.room), &envelope);
+    gateway_core_flush(self->core);
     strbuf_clear(&self->body);
 }
 

@@ -93,6 +93,7 @@ static const struct {
 void world_tick(world_t *self, int64_t ms) {
     self->now_ms += ms;
     gateway_core_tick(self->core);
+    gateway_core_flush(self->core);
 }
 
 void world_step(world_t *self, uint8_t what, uint8_t detail) {
@@ -101,6 +102,8 @@ void world_step(world_t *self, uint8_t what, uint8_t detail) {
     while (left >= steps[i].often)
         left -= steps[i++].often;
     steps[i].step(self, detail);
+    if (detail & 1) /* else the turn goes on */
+        gateway_core_flush(self->core);
 }
 
 /* ---- life ---- */

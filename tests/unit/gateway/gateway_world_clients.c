@@ -50,8 +50,9 @@ void clients_connect(world_t *self, uint8_t detail) {
     if (socket->session)
         return;
     *socket = (world_socket_t){.user = (uint8_t)(detail / WORLD_SOCKETS % WORLD_USERS)};
-    gateway_core_connect(self->core, socket, str_from(world_users[socket->user]), STR("10.0.0.1"),
-                         &(trace_context_t){0});
+    gateway_core_connect(self->core, socket,
+                         &(gateway_hello_t){.token = str_from(world_users[socket->user]),
+                                            .address = STR("10.0.0.1")});
 }
 
 void clients_disconnect(world_t *self, size_t index) {

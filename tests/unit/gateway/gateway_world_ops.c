@@ -76,7 +76,17 @@ static void packet_unref(void *ctx, void *packet_in) {
     free(packet);
 }
 
-static void send_packet(void *ctx, void *socket, void *packet_in) {
+static void reply(void *ctx, void *socket, str_t pid) {
+    (void)ctx, (void)socket, (void)pid;
+}
+
+static void fill(void *ctx, unsigned char *bytes, size_t n) {
+    (void)ctx;
+    memset(bytes, 0, n);
+}
+
+static void send_packet(void *ctx, void *socket, void *packet_in, str_t offset) {
+    (void)offset;
     const packet_t *packet = packet_in;
     world_socket_t *to = socket;
     ASSERT(to->session);
@@ -102,11 +112,6 @@ static void close_socket(void *ctx, void *socket_in, gateway_close_t reason) {
     world_socket_t *socket = socket_in;
     ASSERT(reason == GATEWAY_CLOSE_LAGGING || reason == GATEWAY_CLOSE_TOKEN_EXPIRED);
     socket->closed = true;
-}
-
-static str_t socket_id(void *ctx, void *socket) {
-    (void)ctx, (void)socket;
-    return STR("id");
 }
 
 static void copy_text(char *target, size_t size, str_t text) {
@@ -171,6 +176,7 @@ const gateway_ops_t world_ops = {
     .now_ms = now_ms,
     .unix_ms = now_ms,
     .accept = accept_client,
+    .reply = reply,
     .refuse = refuse_client,
     .close_connect = close_connect,
     .packet_new = packet_new,
@@ -179,7 +185,7 @@ const gateway_ops_t world_ops = {
     .ack = send_ack,
     .drop_ack = drop_ack,
     .close = close_socket,
-    .socket_id = socket_id,
+    .random = fill,
     .is_crowded = is_crowded,
     .request = request,
     .cancel = cancel,

@@ -85,8 +85,8 @@ TEST(who_is_refused_leaves_and_is_told) {
         scene_rejoined(&scene, refused, users ? 0 : 2);
         scene_answer(&scene, MSG_REJOIN, MSG_REJOINED);
     }
-    scene_expect(&scene, "s2 conversation_removed {\"conversationId\":\"conv_a_b\"}\n"
-                         "post LEAVE conv_a_b user=b session=2\n");
+    scene_expect(&scene, "post LEAVE conv_a_b user=b session=2\n"
+                         "s2 conversation_removed {\"conversationId\":\"conv_a_b\"}\n");
     scene_new_message(&scene, "conv_a_b", 4, "b");
     scene_expect(&scene, "s1 new_message " MESSAGE("4") "\n");
     scene_fini(&scene);

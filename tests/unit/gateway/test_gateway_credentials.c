@@ -10,11 +10,11 @@
 #include "gateway/credentials.h"
 
 static void expect(const char *auth, const char *authorization, const char *expected) {
-    json_doc_t *doc = NULL;
-    str_t token = credentials_token(str_from(auth), str_from(authorization), &doc);
-    if (!str_eq(token, str_from(expected)))
-        fail_msg("%s / %s gave \"%.*s\"", auth, authorization, STR_ARG(token));
-    json_doc_free(&doc);
+    credentials_t read;
+    credentials_read(str_from(auth), str_from(authorization), &read);
+    if (!str_eq(read.token, str_from(expected)))
+        fail_msg("%s / %s gave \"%.*s\"", auth, authorization, STR_ARG(read.token));
+    credentials_fini(&read);
 }
 
 static void test_token(void **state) {
@@ -34,22 +34,38 @@ static void test_token(void **state) {
     expect("", NULL, "");
 }
 
+static void test_session_to_go_on_with(void **state) {
+    (void)state;
+    credentials_t read;
+    credentials_read(STR("{\"pid\":\"p\",\"offset\":\"o\"}"), STR("Bearer h"), &read);
+    assert_true(str_eq(read.token, STR("h")));
+    assert_true(str_eq(read.pid, STR("p")));
+    assert_true(str_eq(read.offset, STR("o")));
+    credentials_fini(&read);
+    credentials_read(STR("{\"pid\":5,\"offset\":[\"o\"],\"token\":\"t\"}"), (str_t){0}, &read);
+    assert_int_equal(read.pid.n, 0);
+    assert_int_equal(read.offset.n, 0);
+    credentials_fini(&read);
+}
+
 static void test_a_huge_object_is_not_read(void **state) {
     (void)state;
     strbuf_t auth = {0};
-    json_doc_t *doc = NULL;
+    credentials_t read;
     strbuf_append(&auth, STR("{\"token\":\"t\",\"x\":\""));
     while (auth.n <= CREDENTIALS_AUTH_BYTES_MAX)
         strbuf_append_char(&auth, 'x');
     strbuf_append(&auth, STR("\"}"));
-    assert_int_equal(credentials_token(strbuf_str(&auth), (str_t){0}, &doc).n, 0);
-    assert_null(doc);
+    credentials_read(strbuf_str(&auth), (str_t){0}, &read);
+    assert_int_equal(read.token.n, 0);
+    assert_null(read.doc);
     strbuf_fini(&auth);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_token),
+        cmocka_unit_test(test_session_to_go_on_with),
         cmocka_unit_test(test_a_huge_object_is_not_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
