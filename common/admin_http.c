@@ -1,7 +1,9 @@
 #include "common/admin_http.h"
 
 #include <sodium.h>
+#include <sys/socket.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include "common/clock.h"
 #include "common/idgen.h"
@@ -12,17 +14,26 @@
 #define TYPE_JSON "application/json"
 #define TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
 
+/* The oldest first: who is slow with its request, or with reading the answer, holds a place no
+ * longer than ADMIN_HTTP_LIFE_MS. */
+typedef struct connection {
+    struct connection *prev, *next;
+    int fd; /* the daemon's */
+    int64_t ends_at_ms;
+} connection_t;
+
 struct admin_http {
     admin_http_ops_t ops;
     uint16_t port;
     mhd_loop_t *loop;
+    connection_t *connections;
+    uv_timer_t *timer; /* the oldest one's end; frees itself when closed */
 };
 
 typedef struct {
     unsigned status;
     const char *type;
     bool allow; /* says which methods are allowed */
-    bool close; /* ends the connection: its request has not been read whole */
     strbuf_t body;
 } answer_t;
 
@@ -65,8 +76,7 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, answer_t *
     MHD_add_response_header(response, "Cache-Control", "no-store");
     if (answer->allow)
         MHD_add_response_header(response, "Allow", "GET, HEAD");
-    if (answer->close)
-        MHD_add_response_header(response, "Connection", "close");
+    MHD_add_response_header(response, "Connection", "close");
     add_request_id(response);
     enum MHD_Result result = MHD_queue_response(connection, answer->status, response);
     MHD_destroy_response(response);
@@ -90,11 +100,10 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     bool known_method =
         strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
     if (!known_method) {
-        answer.allow = answer.close = true;
+        answer.allow = true;
         error_answer(&answer, MHD_HTTP_METHOD_NOT_ALLOWED, "invalid_payload",
                      "only GET and HEAD are allowed");
     } else if (has_body(connection)) {
-        answer.close = true;
         error_answer(&answer, MHD_HTTP_CONTENT_TOO_LARGE, "payload_too_large",
                      "a body is not allowed");
     } else if (!*seen) {
@@ -106,12 +115,56 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     return send_answer(connection, &answer);
 }
 
+/* ---- connections ---- */
+
+static void on_timer(uv_timer_t *timer);
+
+static void arm(const admin_http_t *self) {
+    int64_t left_ms = self->connections ? self->connections->ends_at_ms - clock_now_ms() : 0;
+    if (self->connections)
+        uv_timer_start(self->timer, on_timer, left_ms > 0 ? (uint64_t)left_ms : 0, 0);
+    else
+        uv_timer_stop(self->timer);
+}
+
+/* The daemon sees the end of the stream and lets go of the connection. */
+static void on_timer(uv_timer_t *timer) {
+    const admin_http_t *self = timer->data;
+    connection_t *connection = NULL;
+    DL_FOREACH(self->connections, connection) {
+        if (connection->ends_at_ms <= clock_now_ms())
+            shutdown(connection->fd, SHUT_RDWR);
+    }
+    uv_timer_start(timer, on_timer, ADMIN_HTTP_LIFE_MS / 10, 0);
+}
+
+static void on_connection(void *context, struct MHD_Connection *mhd, void **connection_ref,
+                          enum MHD_ConnectionNotificationCode code) {
+    admin_http_t *self = context;
+    connection_t *connection = *connection_ref;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+        ASSERT(info);
+        connection = xcalloc(1, sizeof(*connection));
+        connection->fd = info->connect_fd;
+        connection->ends_at_ms = clock_now_ms() + ADMIN_HTTP_LIFE_MS;
+        DL_APPEND(self->connections, connection);
+        *connection_ref = connection;
+    } else {
+        DL_DELETE(self->connections, connection);
+        free(connection);
+    }
+    if (self->timer)
+        arm(self);
+}
+
 static struct MHD_Daemon *start_daemon(admin_http_t *self, int fd) {
     return MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, self,
                             MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-                            (unsigned)ADMIN_HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-                            (unsigned)ADMIN_HTTP_IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                            (size_t)ADMIN_HTTP_HEAD_BYTES_MAX, MHD_OPTION_END);
+                            (unsigned)ADMIN_HTTP_CONNECTIONS_MAX,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)ADMIN_HTTP_HEAD_BYTES_MAX,
+                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, self, MHD_OPTION_END);
 }
 
 err_t admin_http_new(uv_loop_t *loop, const config_endpoint_t *listen, const admin_http_ops_t *ops,
@@ -136,6 +189,9 @@ err_t admin_http_new(uv_loop_t *loop, const config_endpoint_t *listen, const adm
         free(self);
         return err;
     }
+    self->timer = xcalloc(1, sizeof(*self->timer));
+    ASSERT(uv_timer_init(loop, self->timer) == 0);
+    self->timer->data = self;
     *self_out = self;
     return OK;
 }
@@ -144,10 +200,17 @@ uint16_t admin_http_port(const admin_http_t *self) {
     return self->port;
 }
 
-void admin_http_free(admin_http_t **self) {
-    if (!*self)
+static void free_timer(uv_handle_t *timer) {
+    free(timer);
+}
+
+void admin_http_free(admin_http_t **self_ref) {
+    admin_http_t *self = *self_ref;
+    *self_ref = NULL;
+    if (!self)
         return;
-    mhd_loop_free(&(*self)->loop);
-    free(*self);
-    *self = NULL;
+    uv_close((uv_handle_t *)self->timer, free_timer);
+    self->timer = NULL;
+    mhd_loop_free(&self->loop);
+    free(self);
 }

@@ -7,7 +7,7 @@
 #include "common/health.h"
 
 #define ADMIN_HTTP_CONNECTIONS_MAX 64
-#define ADMIN_HTTP_IDLE_SECONDS 10
+#define ADMIN_HTTP_LIFE_MS 10000       /* of a connection, which is for one request */
 #define ADMIN_HTTP_HEAD_BYTES_MAX 8192 /* memory of one connection: request line and headers */
 
 typedef struct admin_http admin_http_t;

@@ -121,8 +121,10 @@ void api_call(exchange_t *exchange, api_call_t *call) {
     exchange->next = call->next;
     exchange->pending = bus_client_request(exchange->api->options.bus, &request);
     strbuf_fini(&call->body);
-    if (exchange->pending.id == 0)
+    if (exchange->pending.id == 0) {
+        metrics_increment(exchange->api->options.metrics, METRIC_REFUSED, REFUSED_BUS);
         exchange_fail(exchange, CODE_UNAVAILABLE, (str_t){0}, 0);
+    }
 }
 
 void api_abandon(exchange_t *exchange) {

@@ -190,6 +190,7 @@ void http_update_metrics(const http_t *self) {
     metrics_set(metrics, METRIC_CONNECTIONS, 0, (double)self->connection_count);
     metrics_set(metrics, METRIC_WAITING, 0, (double)self->waiting);
     metrics_set(metrics, METRIC_BODY_BYTES, 0, (double)self->body_bytes);
+    metrics_set(metrics, METRIC_ANSWER_BYTES, 0, (double)self->answer_bytes);
 }
 
 /* ---- the end ---- */

@@ -1,6 +1,7 @@
 /* Sending answers: headers, content, and what is counted and logged of them. */
 #include "common/clock.h"
 #include "common/trace_log.h"
+#include "rest/http_error.h"
 #include "rest/http_server.h"
 #include "rest/rest_metrics.h"
 
@@ -125,10 +126,29 @@ static struct MHD_Response *make_response(answer_t *answer, size_t *size_out) {
     return response;
 }
 
+/* Of the answers that clients are slow to take, none may have more memory than is left for the
+ * others: it is told to try again. */
+static void bound_answer(request_t *request) {
+    http_t *http = request->http;
+    answer_t *answer = &request->exchange.answer;
+    if (answer->file)
+        return;
+    if (http->answer_bytes + 2 * answer->body.n > http->options.config->answer_bytes_max) {
+        metrics_increment(http->options.metrics, METRIC_REFUSED, REFUSED_ANSWER_BYTES);
+        strbuf_fini(&answer->body);
+        http_error_write(CODE_UNAVAILABLE, (str_t){0}, &answer->body);
+        answer->status = http_error_status(CODE_UNAVAILABLE);
+        answer->retry_after_seconds = http_error_retry_after(CODE_UNAVAILABLE, 0);
+    }
+    request->answered = answer->body.n;
+    http->answer_bytes += request->answered;
+}
+
 enum MHD_Result http_answer_send(request_t *request) {
     answer_t *answer = &request->exchange.answer;
     size_t size = 0;
     ASSERT(answer->status != 0);
+    bound_answer(request);
     struct MHD_Response *response = make_response(answer, &size);
     add_headers(request, response);
     count(request, size);

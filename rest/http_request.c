@@ -327,6 +327,7 @@ void http_request_end(void *context, struct MHD_Connection *mhd, void **request_
         return;
     ASSERT(request->exchange.pending.id == 0);
     forget_body(request);
+    request->http->answer_bytes -= request->answered;
     exchange_fini(&request->exchange);
     request->connection->request = NULL;
     if (!request->http->closing)

@@ -44,6 +44,7 @@ struct request {
     struct MHD_Connection *mhd;
     request_stage_t stage;
     size_t discarded; /* bytes of the body thrown away */
+    size_t answered;  /* bytes of the answer that count in http->answer_bytes */
 };
 
 struct http {
@@ -60,8 +61,9 @@ struct http {
     client_network_t *trusted;
     size_t trusted_count;
     cors_t cors;
-    size_t waiting;    /* suspended requests */
-    size_t body_bytes; /* of request bodies in memory */
+    size_t waiting;      /* suspended requests */
+    size_t body_bytes;   /* of request bodies in memory */
+    size_t answer_bytes; /* of answers that are being sent, files of the page apart */
     bool draining, closing;
     void (*drained)(void *context);
     void *drained_context;

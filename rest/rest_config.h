@@ -17,6 +17,7 @@ typedef struct {
     uint64_t connections_per_address_max;
     uint64_t requests_max;
     uint64_t body_bytes_max;
+    uint64_t answer_bytes_max;
     uint64_t bus_bytes_max;
     int64_t request_timeout_ms;
     int64_t idle_timeout_ms;

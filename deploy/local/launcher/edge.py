@@ -24,6 +24,10 @@ PING_INTERVAL_MS = 25_000
 PING_TIMEOUT_MS = 20_000
 IDLE_MARGIN_MS = 15_000
 
+# The gateway's default of MAX_CONNECTIONS_PER_ADDRESS; a polling client has two connections.
+ADDRESS_CONNECTIONS = 2_000
+CONNECTIONS_PER_CLIENT = 2
+
 # What haproxy itself answers, in the shape of the API's errors. (To what isn't HTTP it answers 400
 # in its own words: they can't be set.)
 ERRORS = {
@@ -51,9 +55,20 @@ def addresses(settings):
     return found
 
 
-def milliseconds(settings, name, fallback):
+def number(settings, name, fallback):
     text = settings.get(name) or ""
     return int(text) if text.isdecimal() else fallback
+
+
+def address_limit_lines(settings):
+    """As the services' own limits, RATE_LIMIT=off lifts it."""
+    if settings.get("RATE_LIMIT") == "off":
+        return []
+    most = CONNECTIONS_PER_CLIENT * number(
+        settings, "MAX_CONNECTIONS_PER_ADDRESS", ADDRESS_CONNECTIONS)
+    return ["stick-table type ipv6 size 100k expire 1m store conn_cur",
+            "tcp-request connection track-sc0 src,ipmask(32,64)",
+            f"tcp-request connection reject if {{ sc0_conn_cur gt {most} }}"]
 
 
 def connection_limit():
@@ -127,8 +142,8 @@ def checked_and_up(lines):
 
 
 def configuration(settings):
-    idle = (milliseconds(settings, "PING_INTERVAL_MS", PING_INTERVAL_MS)
-            + milliseconds(settings, "PING_TIMEOUT_MS", PING_TIMEOUT_MS) + IDLE_MARGIN_MS)
+    idle = (number(settings, "PING_INTERVAL_MS", PING_INTERVAL_MS)
+            + number(settings, "PING_TIMEOUT_MS", PING_TIMEOUT_MS) + IDLE_MARGIN_MS)
     # What happens to servers always comes by standard error.
     logs_requests = settings.get("LOG_LEVEL") == "debug"
     return fill(TEMPLATE.read_text(), {
@@ -138,6 +153,7 @@ def configuration(settings):
         "STATS_SOCKET": stats_socket(settings),
         "IDLE": f"{idle}ms",
         "ERRORS": error_lines(),
+        "ADDRESS_LIMIT": address_limit_lines(settings),
         "BINDS": [bind_line(address, settings.port) for address in addresses(settings)],
         "GATEWAYS": server_lines(ports.slots(settings, "gateway"), sticky=True),
         "RESTS": server_lines(ports.slots(settings, "rest"), sticky=False),

@@ -33,6 +33,7 @@ class Recorder:
     def __init__(self, name, port, admin):
         self.name = name
         self.ready = 200
+        self.requests = 0
         self.checked = threading.Event()
         self.may_answer = threading.Event()
         self.may_answer.set()
@@ -56,6 +57,8 @@ class Recorder:
         return server
 
     def _answer(self, handler):
+        self.requests += 1
+        handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
         if handler.headers.get("Upgrade") == "websocket":
             return self._echo(handler)
         body = json.dumps({"server": self.name, "path": handler.path,
@@ -101,13 +104,28 @@ class EdgeTest(unittest.TestCase):
         cls.home = support.new_home()
         cls.addClassCleanup(support.remove, cls.home)
         cls.settings = settings.Settings({"PORT": str(support.free_base_port()),
-                                          "PARLEY_HOME": str(cls.home)})
+                                          "PARLEY_HOME": str(cls.home),
+                                          "MAX_CONNECTIONS_PER_ADDRESS": "100"})
         cls.settings.make_home()
         edge.write_configuration(cls.settings)
         cls.haproxy = subprocess.Popen([edge.HAPROXY, "-db", "-f", cls.home / "edge/haproxy.cfg"],
                                        stderr=subprocess.DEVNULL)
         cls.addClassCleanup(cls.haproxy.wait)
         cls.addClassCleanup(cls.haproxy.terminate)
+        # Until then a place that nobody fills counts as up.
+        support.wait_until(lambda: cls.ask_haproxy("show stat").count("L4CON") >= 2 * ports.COUNT_MAX,
+                           CHECK_SECONDS, "every server was checked")
+
+    @classmethod
+    def ask_haproxy(cls, question):
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as admin:
+                admin.connect(str(edge.stats_socket(cls.settings)))
+                admin.sendall(question.encode() + b"\n")
+                with admin.makefile() as answer:
+                    return answer.read()
+        except OSError:
+            return ""
 
     def setUp(self):
         self.servers = {}
@@ -208,6 +226,45 @@ class EdgeTest(unittest.TestCase):
             self.assertEqual(response.headers["Content-Type"], "application/json")
             self.assertEqual(response.headers["X-Request-Id"], "mine")
             self.assertEqual(response.headers["Retry-After"], "1")
+
+    def connect(self, source="127.0.0.1"):
+        client = socket.create_connection(("127.0.0.1", self.settings.port), timeout=10,
+                                          source_address=(source, 0))
+        self.addCleanup(client.close)
+        return client
+
+    def test_one_address_takes_no_more_than_its_places(self):
+        def is_served(source="127.0.0.1"):
+            try:
+                client = self.connect(source)
+                client.sendall(b"GET /me HTTP/1.1\r\nHost: x\r\n\r\n")
+                return client.recv(12) == b"HTTP/1.1 200"
+            except ConnectionError:
+                return False
+
+        limit = 2 * 100
+        support.wait_until(lambda: self.connections_of("127.0.0.1") == 0, CHECK_SECONDS, "quiet")
+        self.assertEqual([is_served() for _ in range(limit)], [True] * limit)
+        self.assertFalse(is_served())
+        self.assertTrue(is_served("127.0.0.2"))
+
+    def connections_of(self, address):
+        """How many connections haproxy counts for this address."""
+        for line in self.ask_haproxy("show table clients").splitlines():
+            if f"key=::ffff:{address} " in line or f"key={address} " in line:
+                return int(line.rsplit("conn_cur=", 1)[1])
+        return 0
+
+    def test_a_body_that_comes_slowly_waits_at_the_edge(self):
+        client = self.connect()
+        before = self.servers["rest-1"].requests
+        client.sendall(b"POST /me HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab")
+        for _ in range(5):  # others pass by meanwhile
+            self.assertEqual(self.fetch("/me")[0].status, 200)
+        self.assertEqual(self.servers["rest-1"].requests, before + 5)
+        client.sendall(b"cd")
+        self.assertEqual(client.recv(12), b"HTTP/1.1 200")
+        self.assertEqual(self.servers["rest-1"].requests, before + 6)
 
     def test_what_is_not_http_reaches_no_server(self):
         for text in (b"HELO x\r\n\r\n", b"GET / HTTP/1.1\r\nbroken header\r\n\r\n"):

@@ -126,6 +126,14 @@ class TemplateTest(unittest.TestCase):
             {"PING_INTERVAL_MS": "100000", "PING_TIMEOUT_MS": "50000"}))
         self.assertIn("timeout tunnel 165000ms", text)
 
+    def test_the_limit_for_one_address_goes_with_the_other_limits(self):
+        def text(**values):
+            return edge.configuration(settings.Settings(values))
+
+        self.assertIn("sc0_conn_cur gt 4000 ", text())
+        self.assertIn("sc0_conn_cur gt 6 ", text(MAX_CONNECTIONS_PER_ADDRESS="3"))
+        self.assertNotIn("conn_cur", text(RATE_LIMIT="off"))
+
     def test_a_server_counts_once_it_was_checked(self):
         lines = ["svname,status,check_status", "checked,UP,L7OK", "checking,UP,* L7OK",
                  "failed-once,UP 1/2,L4CON", "unchecked,UP 1/2,INI", "first-check,UP 1/2,* INI",
