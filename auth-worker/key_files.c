@@ -1,10 +1,8 @@
 #include "auth-worker/key_files.h"
 
-#include <errno.h>
-#include <sodium/utils.h>
-
 #include "auth-worker/jwks.h"
 #include "common/log.h"
+#include "common/read_file.h"
 
 enum { WATCHED_MAX = KEY_FILES_PUBLIC_MAX + 2 };
 
@@ -17,29 +15,6 @@ struct key_files {
     key_files_stats_t stats;
 };
 
-static err_t read_file(const char *path, size_t max, strbuf_t *text_out, strbuf_t *problem) {
-    FILE *file = fopen(path, "re");
-    if (!file) {
-        strbuf_printf(problem, "%s: %s", path, strerror(errno));
-        return ERR_IO;
-    }
-    size_t n = fread(strbuf_reserve(text_out, max + 1), 1, max + 1, file);
-    bool failed = ferror(file) != 0;
-    fclose(file);
-    text_out->n += n;
-    if (failed || n > max) {
-        strbuf_printf(problem, "%s: %s", path, failed ? "can't be read" : "too large");
-        return failed ? ERR_IO : ERR_LIMIT;
-    }
-    return OK;
-}
-
-static void wipe(strbuf_t *text) {
-    if (text->p)
-        sodium_memzero(text->p, text->capacity);
-    strbuf_fini(text);
-}
-
 /* Puts the file in front of the sentence that `from` begins. */
 static void name_file(strbuf_t *problem, size_t from, const char *path) {
     char *sentence = str_dup(str_from_offset(strbuf_str(problem), from));
@@ -48,30 +23,9 @@ static void name_file(strbuf_t *problem, size_t from, const char *path) {
     free(sentence);
 }
 
-static bool is_blank(char c) {
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
-/* Cuts the next line off `rest`, and the blanks around it. */
-static str_t take_line(str_t *rest) {
-    const char *end = memchr(rest->p, '\n', rest->n);
-    str_t line = {rest->p, end ? (size_t)(end - rest->p) : rest->n};
-    *rest = str_from_offset(*rest, line.n + (end ? 1 : 0));
-    while (line.n && is_blank(line.p[0]))
-        line = str_from_offset(line, 1);
-    while (line.n && is_blank(line.p[line.n - 1]))
-        line.n--;
-    return line;
-}
-
 static err_t add_secret_line(str_t line, keys_t *keys, strbuf_t *problem) {
-    size_t kid_n = 0;
-    while (kid_n < line.n && !is_blank(line.p[kid_n]))
-        kid_n++;
-    str_t secret = str_from_offset(line, kid_n);
-    while (secret.n && is_blank(secret.p[0]))
-        secret = str_from_offset(secret, 1);
-    return keys_add_secret(keys, (str_t){line.p, kid_n}, secret, problem);
+    str_t kid = str_take_word(&line);
+    return keys_add_secret(keys, kid, str_trim(line), problem);
 }
 
 static err_t add_secrets_file(const char *path, keys_t *keys, strbuf_t *problem) {
@@ -82,7 +36,7 @@ static err_t add_secrets_file(const char *path, keys_t *keys, strbuf_t *problem)
     if (err != OK)
         goto out;
     while (err == OK && rest.n) {
-        str_t line = take_line(&rest);
+        str_t line = str_trim(str_take_line(&rest));
         if (line.n && line.p[0] != '#')
             err = add_secret_line(line, keys, problem);
     }
@@ -93,7 +47,7 @@ static err_t add_secrets_file(const char *path, keys_t *keys, strbuf_t *problem)
     if (err != OK)
         name_file(problem, from, path);
 out:
-    wipe(&text);
+    read_file_wipe(&text);
     return err;
 }
 

@@ -199,7 +199,8 @@ static bool open_bus(worker_t *self) {
                                   .role = ROLE_AUTH,
                                   .name = common->instance,
                                   .read_credit = JOB_CREDIT,
-                                  .max_pending_bytes = PENDING_BYTES_MAX};
+                                  .max_pending_bytes = PENDING_BYTES_MAX,
+                                  .keys_directory = common->bus_keys};
     return bus_client_new(service_loop(self->service), &config, &bus_handler, self, &self->bus) ==
            OK;
 }

@@ -89,8 +89,17 @@ static void on_refused(void *ctx, str_t routing_id, const char *what) {
     log_refused("bus_frame_refused", log_str("peer", routing_id), log_text("reason", what));
 }
 
-static const bus_server_handler_t bus_handler = {
-    .up = on_up, .down = on_down, .deliver = on_deliver, .refused = on_refused};
+static void on_stranger(void *ctx, bus_stranger_t kind) {
+    broker_t *self = ctx;
+    metrics_increment(self->metrics, METRIC_BUS_STRANGERS, kind);
+    log_refused("bus_stranger", log_text("reason", broker_stranger_names[kind]));
+}
+
+static const bus_server_handler_t bus_handler = {.up = on_up,
+                                                 .down = on_down,
+                                                 .deliver = on_deliver,
+                                                 .refused = on_refused,
+                                                 .stranger = on_stranger};
 
 static void on_tick(uv_timer_t *timer) {
     broker_t *self = timer->data;
@@ -115,13 +124,17 @@ static bool open_bus(broker_t *self) {
     const char *endpoint = broker_config_bind(self->config);
     bus_server_config_t config = {.name = self->config->common.instance,
                                   .bind_endpoint = endpoint,
-                                  .broker_digest = brokers_digest(self->brokers)};
-    if (bus_server_new(service_loop(self->service), &config, &bus_handler, self, &self->bus)) {
+                                  .broker_digest = brokers_digest(self->brokers),
+                                  .keys_directory = self->config->common.bus_keys};
+    err_t err =
+        bus_server_new(service_loop(self->service), &config, &bus_handler, self, &self->bus);
+    if (err == ERR_IO)
         log_error("bus_bind_failed", log_text("endpoint", endpoint),
                   log_text("reason", strerror(errno)));
+    if (err != OK)
         return false;
-    }
     log_info("bus_listening", log_text("endpoint", endpoint),
+             log_text("encrypted", config.keys_directory ? "yes" : "no"),
              log_u64("epoch", bus_server_incarnation(self->bus)));
     return true;
 }

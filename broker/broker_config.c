@@ -76,6 +76,8 @@ static void check(const void *config, strbuf_t *errors) {
         strbuf_printf(errors, "BROKER_ENDPOINT=%s is not in BROKERS\n", broker->endpoint);
     if (!broker->endpoint && brokers->n > 1)
         strbuf_append(errors, STR("BROKER_ENDPOINT must be set, as BROKERS has several entries\n"));
+    if (broker->bind)
+        config_check_encrypted(&broker->common, "BROKER_BIND", broker->bind, errors);
 }
 
 const config_schema_t broker_config_schema = {

@@ -26,6 +26,11 @@ static const char *const busy_values[] = {
 static const char *const direction_values[] = {"sent", "received", NULL};
 static const char *const bus_refused_values[] = {
     [BUS_REFUSED_FRAME] = "frame", [BUS_REFUSED_ENVELOPE] = "envelope", NULL};
+const char *const broker_stranger_names[BUS_STRANGER_KINDS + 1] = {
+    [BUS_STRANGER_SILENT] = "silent",
+    [BUS_STRANGER_PROTOCOL] = "protocol",
+    [BUS_STRANGER_KEY] = "key",
+};
 
 static const metrics_def_t defs[METRIC_COUNT] = {
     [METRIC_PEERS] = {METRICS_GAUGE,
@@ -116,6 +121,10 @@ static const metrics_def_t defs[METRIC_COUNT] = {
                             {{"what", bus_refused_values}}},
     [METRIC_BUS_SEND_FAILED] = {METRICS_COUNTER, "parley_broker_bus_send_failed_total",
                                 "Envelopes that could not be sent, which ends the peer's link."},
+    [METRIC_BUS_STRANGERS] = {METRICS_COUNTER,
+                              "parley_broker_bus_strangers_total",
+                              "Connections that were closed before anything on them was heard.",
+                              {{"reason", broker_stranger_names}}},
 };
 
 metrics_t *broker_metrics_new(const broker_core_config_t *config) {

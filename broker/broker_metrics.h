@@ -2,6 +2,7 @@
 #pragma once
 
 #include "broker/broker_core.h"
+#include "common/bus_stranger.h"
 #include "common/link_listener.h"
 #include "common/metrics.h"
 
@@ -40,12 +41,16 @@ typedef enum {
     METRIC_BUS_DROPPED,
     METRIC_BUS_REFUSED, /* 0 frames, 1 envelopes */
     METRIC_BUS_SEND_FAILED,
+    METRIC_BUS_STRANGERS, /* by bus_stranger_t */
     METRIC_COUNT,
 } broker_metric_t;
 
 typedef enum { JOB_PLACE_QUEUED, JOB_PLACE_IN_FLIGHT } broker_job_place_t;
 typedef enum { REFUSAL_FORBIDDEN, REFUSAL_INVALID, REFUSAL_UNAVAILABLE } broker_refusal_t;
 typedef enum { BUS_REFUSED_FRAME, BUS_REFUSED_ENVELOPE } broker_bus_refused_t;
+
+/* "silent", "protocol", "key"; NULL at the end. */
+extern const char *const broker_stranger_names[BUS_STRANGER_KINDS + 1];
 
 /* The caller frees it. */
 metrics_t *broker_metrics_new(const broker_core_config_t *config);

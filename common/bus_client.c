@@ -1,17 +1,24 @@
 #include "common/bus_client.h"
 
-#include <inttypes.h>
-
+#include "common/bus_monitor.h"
 #include "common/bus_pump.h"
 #include "common/bus_socket.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/trace_log.h"
 
+enum {
+    REDIAL_FAILED_MS = 1000, /* after a failed handshake */
+    REDIAL_BROKEN_MS = 5000, /* after a broken connection; ZeroMQ itself tries sooner */
+};
+
 typedef struct {
     bus_client_t *bus;
     size_t index;
     dialer_t *dialer;
+    zsock_t *zsock;       /* the pump's */
+    size_t turn;          /* counts the dials */
+    int64_t redial_at_ms; /* when to connect anew, if there is no link by then; 0: not */
 } broker_link_t;
 
 struct bus_client {
@@ -19,6 +26,7 @@ struct bus_client {
     const bus_client_handler_t *handler;
     void *ctx;
     dialer_config_t dialer_config;
+    bus_keys_t *keys; /* NULL: links are not encrypted */
     bus_pump_t *pump;
     broker_link_t *links;
     size_t count;
@@ -33,7 +41,7 @@ static str_t endpoint_of(const bus_client_t *self, size_t index) {
 static bool transmit(void *ctx, str_t frame) {
     broker_link_t *link = ctx;
     trace_log_frame("envelope_sent", endpoint_of(link->bus, link->index), frame);
-    return bus_pump_send(link->bus->pump, link->index, (str_t){"", 0}, frame);
+    return bus_socket_send(zsock_resolve(link->zsock), STR(""), frame);
 }
 
 static void on_up(void *ctx, uint64_t epoch) {
@@ -66,33 +74,73 @@ static const dialer_ops_t dialer_ops = {
 
 /* ---- the pump's events ---- */
 
-static void on_receive(void *ctx, size_t index, str_t routing_id, str_t frame) {
-    (void)routing_id;
-    bus_client_t *self = ctx;
-    dialer_t *dialer = self->links[index].dialer;
-    uint64_t malformed = dialer_stats(dialer)->malformed;
-    trace_log_frame("envelope_received", endpoint_of(self, index), frame);
-    dialer_receive(dialer, frame, clock_now_ms());
-    if (dialer_stats(dialer)->malformed > malformed)
-        log_refused("bus_frame_refused",
-                    log_text("broker", brokers_endpoint(self->config.brokers, index)),
-                    log_u64("bytes", frame.n));
+static void log_malformed(const broker_link_t *link, str_t frame) {
+    log_refused("bus_frame_refused", log_str("broker", endpoint_of(link->bus, link->index)),
+                log_u64("bytes", frame.n));
 }
 
-static void on_disconnected(void *ctx, size_t index) {
-    bus_client_t *self = ctx;
-    dialer_lost(self->links[index].dialer, "the connection broke", clock_now_ms());
+static bool on_message(void *ctx, void *zmq) {
+    broker_link_t *link = ctx;
+    zmq_msg_t parts[1];
+    size_t n = bus_socket_take(zmq, parts, 1);
+    if (n == 0)
+        return false;
+    str_t frame = {zmq_msg_data(&parts[0]), zmq_msg_size(&parts[0])};
+    uint64_t malformed = dialer_stats(link->dialer)->malformed;
+    trace_log_frame("envelope_received", endpoint_of(link->bus, link->index), frame);
+    if (n == 1)
+        dialer_receive(link->dialer, frame, clock_now_ms());
+    if (n != 1 || dialer_stats(link->dialer)->malformed > malformed)
+        log_malformed(link, frame);
+    zmq_msg_close(&parts[0]);
+    return true;
+}
+
+/* Sees to it that the link is dialled anew, unless it is there by then. */
+static void redial_in(broker_link_t *link, int64_t wait_ms) {
+    int64_t at_ms = clock_now_ms() + wait_ms;
+    if (link->redial_at_ms == 0 || at_ms < link->redial_at_ms)
+        link->redial_at_ms = at_ms;
+}
+
+static bool on_event(void *ctx, void *zmq) {
+    broker_link_t *link = ctx;
+    bus_event_t event;
+    if (!bus_monitor_next(zmq, &event))
+        return false;
+    if (event == BUS_EVENT_DISCONNECTED) {
+        dialer_lost(link->dialer, "the connection broke", clock_now_ms());
+        redial_in(link, REDIAL_BROKEN_MS);
+    } else if (event != BUS_EVENT_OTHER) {
+        log_refused("bus_handshake_failed", log_str("broker", endpoint_of(link->bus, link->index)),
+                    log_text("reason", bus_event_names[event]));
+        redial_in(link, REDIAL_FAILED_MS);
+    }
+    return true;
+}
+
+static err_t dial(broker_link_t *link) {
+    const bus_client_t *self = link->bus;
+    const char *endpoint = brokers_endpoint(self->config.brokers, link->index);
+    return bus_socket_dial(link->zsock, endpoint, self->keys, link->turn++);
+}
+
+static void redial_if_due(broker_link_t *link, int64_t now_ms) {
+    if (link->redial_at_ms == 0 || now_ms < link->redial_at_ms)
+        return;
+    link->redial_at_ms = 0;
+    if (dialer_state(link->dialer) == DIALER_HELLO && dial(link) != OK)
+        redial_in(link, REDIAL_FAILED_MS);
 }
 
 static void on_turn(void *ctx) {
     bus_client_t *self = ctx;
     int64_t now_ms = clock_now_ms();
-    for (size_t i = 0; i < self->count; i++)
+    for (size_t i = 0; i < self->count; i++) {
+        redial_if_due(&self->links[i], now_ms);
         dialer_tick(self->links[i].dialer, now_ms);
+    }
 }
-
-static const bus_pump_ops_t pump_ops = {
-    .receive = on_receive, .disconnected = on_disconnected, .turn = on_turn};
 
 static void on_closed(void *ctx) {
     bus_client_t *self = ctx;
@@ -104,24 +152,36 @@ static void on_closed(void *ctx) {
 
 /* ---- life ---- */
 
-static err_t open_link(bus_client_t *self, size_t index) {
-    char routing_id[64];
-    snprintf(routing_id, sizeof(routing_id), "%s/%" PRIx64, self->config.name,
-             self->dialer_config.incarnation);
-    zsock_t *socket = bus_socket_dealer(brokers_endpoint(self->config.brokers, index), routing_id);
-    if (!socket)
+static err_t open_link(bus_client_t *self, size_t index, const char *routing_id) {
+    zsock_t *zsock = bus_socket_dealer(routing_id, self->keys);
+    zsock_t *monitor = zsock ? bus_monitor_new(zsock_resolve(zsock)) : NULL;
+    if (!monitor) {
+        zsock_destroy(&zsock);
         return ERR_IO;
+    }
     broker_link_t *link = &self->links[index];
-    *link = (broker_link_t){.bus = self, .index = index};
+    *link = (broker_link_t){.bus = self, .index = index, .zsock = zsock};
     link->dialer = dialer_new(&self->dialer_config, &dialer_ops, link);
     self->count++;
-    return bus_pump_add(self->pump, socket, false);
+    bus_pump_add(self->pump, zsock, on_message, link);
+    bus_pump_add(self->pump, monitor, on_event, link);
+    return dial(link);
+}
+
+static err_t open_links(bus_client_t *self) {
+    char routing_id[BUS_ROUTING_BYTES];
+    bus_socket_draw_routing_id(self->config.name, routing_id);
+    for (size_t i = 0; i < brokers_count(self->config.brokers); i++) {
+        err_t err = open_link(self, i, routing_id);
+        if (err)
+            return err;
+    }
+    return OK;
 }
 
 err_t bus_client_new(uv_loop_t *loop, const bus_client_config_t *config,
                      const bus_client_handler_t *handler, void *ctx, bus_client_t **self_out) {
     bus_client_t *self = xcalloc(1, sizeof(*self));
-    size_t brokers = brokers_count(config->brokers);
     self->config = *config;
     self->handler = handler;
     self->ctx = ctx;
@@ -135,17 +195,17 @@ err_t bus_client_new(uv_loop_t *loop, const bus_client_config_t *config,
         .max_pending_bytes = config->max_pending_bytes,
         .max_pending = config->max_pending,
     };
-    self->links = xcalloc(brokers, sizeof(*self->links));
-    self->pump = bus_pump_new(loop, &pump_ops, self);
-    for (size_t i = 0; i < brokers; i++) {
-        err_t err = open_link(self, i);
-        if (err) {
-            bus_client_close(&self);
-            return err;
-        }
-    }
+    self->links = xcalloc(brokers_count(config->brokers), sizeof(*self->links));
+    self->pump = bus_pump_new(loop, on_turn, self);
+    err_t err = OK;
+    if (config->keys_directory)
+        err = bus_keys_new(loop, config->keys_directory, config->role, &self->keys);
+    if (err == OK)
+        err = open_links(self);
+    if (err != OK)
+        bus_client_close(&self);
     *self_out = self;
-    return OK;
+    return err;
 }
 
 void bus_client_close(bus_client_t **self_in) {
@@ -155,6 +215,7 @@ void bus_client_close(bus_client_t **self_in) {
         return;
     for (size_t i = 0; i < self->count; i++)
         dialer_goodbye(self->links[i].dialer, clock_now_ms());
+    bus_keys_free(&self->keys);
     bus_pump_close(self->pump, on_closed);
 }
 

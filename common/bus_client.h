@@ -25,10 +25,11 @@ typedef struct {
     uint16_t read_credit;
     size_t max_pending_bytes; /* for each broker, as in dialer_config_t */
     size_t max_pending;
+    const char *keys_directory; /* BUS_KEYS; NULL: links are not encrypted */
 } bus_client_config_t;
 
-/* Connects (in the background). The incarnation is drawn here. ERR_IO when a socket can't be made.
- * `handler` and the config's strings are borrowed. */
+/* Connects (in the background). The incarnation is drawn here. ERR_IO when a socket can't be made,
+ * or the keys' error, which the log tells. `handler` and the config's strings are borrowed. */
 err_t bus_client_new(uv_loop_t *loop, const bus_client_config_t *config,
                      const bus_client_handler_t *handler, void *ctx,
                      bus_client_t **self_out) MUST_CHECK;

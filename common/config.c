@@ -1,11 +1,14 @@
 #include "common/config.h"
 
+#include <arpa/inet.h>
+
 #include "common/config_option.h"
 #include "common/log_line.h"
 
 #define HOST_MAX 253   /* RFC 1035 */
 #define BROKERS_MAX 64 /* entries */
 #define DRAIN_SECONDS_MAX 600
+#define PATH_MAX_BYTES 4000  /* of a directory, file names not counted */
 #define QUOTED_VALUE_MAX 100 /* bytes of a bad value that its error text repeats */
 
 static const config_option_t common_options[] = {
@@ -16,6 +19,14 @@ static const config_option_t common_options[] = {
      .max = BROKERS_MAX, .fallback = "tcp://127.0.0.1:5700", .check = config_is_bus_endpoint,
      .allowed = "tcp://host:port or ipc://path, each once",
      .doc = "Every broker's endpoint: the same list, in the same order, for every service."},
+    {CONFIG_FIELD(config_common_t, bus_keys), .variable = "BUS_KEYS", .kind = CONFIG_STRING,
+     .min = 1, .max = PATH_MAX_BYTES,
+     .doc = "Directory of the keys that encrypt and authenticate the links between services, as "
+            "parley-keygen makes them. Unset: no encryption."},
+    {CONFIG_FIELD(config_common_t, bus_plaintext), .variable = "BUS_PLAINTEXT", .kind = CONFIG_BOOL,
+     .fallback = "off",
+     .doc = "on: links without keys may leave this machine. Whoever reaches them then reads and "
+            "writes everything."},
     {CONFIG_FIELD(config_common_t, admin_listen), .variable = "ADMIN_LISTEN",
      .kind = CONFIG_ENDPOINT,
      .doc = "Where GET /health, /ready and /metrics are served. They are open: keep it private."},
@@ -97,6 +108,40 @@ bool config_is_bus_endpoint(str_t value) {
         return split_endpoint(str_from_offset(value, 6), &host, &port) && port > 0;
     /* The path must fit a sockaddr_un. */
     return str_starts_with(value, STR("ipc://")) && value.n > 6 && value.n < 6 + 100;
+}
+
+/* 127.0.0.0/8 in four numbers; a name like 127.example.org isn't. */
+static bool is_loopback_address(str_t host) {
+    struct in_addr address;
+    char text[INET_ADDRSTRLEN];
+    if (host.n >= sizeof(text))
+        return false;
+    memcpy(text, host.p, host.n);
+    text[host.n] = '\0';
+    return inet_pton(AF_INET, text, &address) == 1 &&
+           (ntohl(address.s_addr) >> 24) == IN_LOOPBACKNET;
+}
+
+static bool is_local(str_t endpoint) {
+    str_t host;
+    uint16_t port;
+    if (str_starts_with(endpoint, STR("ipc://")))
+        return true;
+    return str_starts_with(endpoint, STR("tcp://")) &&
+           split_endpoint(str_from_offset(endpoint, 6), &host, &port) &&
+           (str_eq(host, STR("localhost")) || str_eq(host, STR("::1")) ||
+            is_loopback_address(host));
+}
+
+void config_check_encrypted(const config_common_t *config, const char *variable,
+                            const char *endpoint, strbuf_t *errors) {
+    if (config->bus_keys || config->bus_plaintext || is_local(str_from(endpoint)))
+        return;
+    strbuf_printf(
+        errors,
+        "%s: links at %s would leave this machine unencrypted; set BUS_KEYS to a directory "
+        "of keys (parley-keygen makes them), or BUS_PLAINTEXT=on to allow it\n",
+        variable, endpoint);
 }
 
 static str_t trim(str_t text) {
@@ -220,12 +265,14 @@ static void parse_option(const config_option_t *option, const char *value, char 
         append_fault(option, str_from(text), errors);
 }
 
-static void check_brokers(const config_list_t *brokers, strbuf_t *errors) {
+static void check_brokers(const config_common_t *config, strbuf_t *errors) {
+    const config_list_t *brokers = &config->brokers;
     for (size_t i = 0; i < brokers->n; i++) {
         for (size_t j = 0; j < i; j++) {
             if (strcmp(brokers->items[i], brokers->items[j]) == 0)
                 strbuf_printf(errors, "BROKERS: %s is there twice\n", brokers->items[i]);
         }
+        config_check_encrypted(config, "BROKERS", brokers->items[i], errors);
     }
 }
 
@@ -239,7 +286,7 @@ err_t config_parse(const config_schema_t *schema, config_lookup_t lookup, void *
         config_option_t option = config_option_at(schema, i, &storage);
         parse_option(&option, lookup(context, option.variable), config_out, errors);
     }
-    check_brokers(&((config_common_t *)config_out)->brokers, errors);
+    check_brokers(config_out, errors);
     if (errors->n == before && schema->check)
         schema->check(config_out, errors);
     if (errors->n == before)

@@ -51,6 +51,8 @@ typedef struct {
 typedef struct {
     char *instance;                 /* INSTANCE */
     config_list_t brokers;          /* BROKERS: ZeroMQ endpoints, the same list everywhere */
+    char *bus_keys;                 /* BUS_KEYS: a directory; NULL: links are not encrypted */
+    bool bus_plaintext;             /* BUS_PLAINTEXT: … and may leave this machine nevertheless */
     config_endpoint_t admin_listen; /* ADMIN_LISTEN */
     int log_level;                  /* LOG_LEVEL: a log_level_t */
     int64_t drain_ms;               /* DRAIN_SECONDS */
@@ -92,3 +94,8 @@ void config_write_values(const config_schema_t *schema, const void *config, strb
 bool config_is_instance(str_t value);
 /* A ZeroMQ endpoint: tcp://host:port or ipc://path. */
 bool config_is_bus_endpoint(str_t value);
+
+/* Appends a fault when links to or at `endpoint`, the value of `variable`, would leave this machine
+ * without encryption: without keys it must be ipc, or tcp to localhost, 127.0.0.0/8 or [::1]. */
+void config_check_encrypted(const config_common_t *config, const char *variable,
+                            const char *endpoint, strbuf_t *errors);

@@ -19,10 +19,15 @@ typedef struct {
     char bytes[LISTENER_ROUTING_BYTES];
 } routing_t;
 
+/* No two living peers have one. Unused bytes are zero. */
+typedef struct {
+    role_t role;
+    char name[NAME_BYTES + 1];
+} identity_t;
+
 struct link_peer {
     routing_t routing;
-    char name[NAME_BYTES + 1];
-    role_t role;
+    identity_t identity;
     uint16_t write_credit;
     uint16_t read_credit;
     uint64_t incarnation;
@@ -32,19 +37,20 @@ struct link_peer {
     int64_t received_at_ms;
     const char *lost_reason; /* set: nothing passes any more, `down` is due at the next tick */
     void *data;
-    UT_hash_handle hh;      /* by routing id */
-    UT_hash_handle hh_name; /* by instance name */
+    UT_hash_handle hh;          /* by routing id */
+    UT_hash_handle hh_identity; /* by role and instance name */
 };
 
 struct link_listener {
     const link_listener_config_t *config;
     const link_listener_ops_t *ops;
     void *ctx;
-    link_peer_t *by_routing; /* routing id => peer */
-    link_peer_t *by_name;    /* instance name => its living peer */
+    link_peer_t *by_routing;  /* routing id => peer */
+    link_peer_t *by_identity; /* role and instance name => its living peer */
     routing_t superseded[SUPERSEDED_MAX];
     size_t superseded_next;
-    int64_t heartbeat_at_ms;
+    int64_t heartbeat_at_ms; /* the next round … */
+    int64_t heartbeat_ms;    /* … and the last one */
     proto_arena_t *arena;
     strbuf_t scratch;
     strbuf_t body;
@@ -64,7 +70,7 @@ link_listener_t *link_listener_new(const link_listener_config_t *config,
 
 static void unlink_peer(link_listener_t *self, link_peer_t *peer) {
     HASH_DELETE(hh, self->by_routing, peer);
-    HASH_DELETE(hh_name, self->by_name, peer);
+    HASH_DELETE(hh_identity, self->by_identity, peer);
 }
 
 void link_listener_free(link_listener_t **self_in) {
@@ -166,19 +172,21 @@ static bool name_is_legal(str_t name) {
 }
 
 /* Why this hello can't be accepted, NULL when it can. */
-static const char *refusal(const link_listener_t *self, str_t routing_id,
+static const char *refusal(const link_listener_t *self, const link_origin_t *from,
                            const proto_hello_t *hello, unsigned *reason_out) {
     *reason_out = REFUSED_UNACCEPTABLE;
     bool one_role = hello->role && (hello->role & (hello->role - 1)) == 0;
     if (!one_role || !(hello->role & ROLE_CLIENTS))
         return "hello with a bad role";
+    if (!(hello->role & from->roles))
+        return "hello with a role that its key is not for";
     if (!name_is_legal(hello->name) || hello->incarnation == 0)
         return "hello with a bad name or incarnation";
     if (hello->broker_digest != self->config->broker_digest) {
         *reason_out = REFUSED_STALE_CONFIG;
         return "hello with another list of brokers";
     }
-    if (is_superseded(self, routing_id)) {
+    if (is_superseded(self, from->routing_id)) {
         *reason_out = REFUSED_SUPERSEDED;
         return "hello of a process whose name a later one has";
     }
@@ -187,24 +195,33 @@ static const char *refusal(const link_listener_t *self, str_t routing_id,
     return NULL;
 }
 
+/* Of a hello whose role and name are legal. */
+static identity_t identity_of(const proto_hello_t *hello) {
+    identity_t identity;
+    memset(&identity, 0, sizeof(identity));
+    identity.role = (role_t)hello->role;
+    memcpy(identity.name, hello->name.p, hello->name.n);
+    return identity;
+}
+
 static link_peer_t *new_peer(link_listener_t *self, str_t routing_id, const proto_hello_t *hello,
                              int64_t now_ms) {
     link_peer_t *peer = xcalloc(1, sizeof(*peer));
     peer->routing.n = routing_id.n;
     memcpy(peer->routing.bytes, routing_id.p, routing_id.n);
-    memcpy(peer->name, hello->name.p, hello->name.n);
-    peer->role = (role_t)hello->role;
+    peer->identity = identity_of(hello);
     peer->incarnation = hello->incarnation;
     peer->write_credit = (uint16_t)hello->write_credit;
     peer->read_credit = (uint16_t)hello->read_credit;
     peer->received_at_ms = now_ms;
     HASH_ADD(hh, self->by_routing, routing.bytes, peer->routing.n, peer);
-    HASH_ADD(hh_name, self->by_name, name, strlen(peer->name), peer);
+    HASH_ADD(hh_identity, self->by_identity, identity, sizeof(peer->identity), peer);
     return peer;
 }
 
-static void on_hello(link_listener_t *self, str_t routing_id, const envelope_t *envelope,
+static void on_hello(link_listener_t *self, const link_origin_t *from, const envelope_t *envelope,
                      int64_t now_ms) {
+    str_t routing_id = from->routing_id;
     proto_hello_t hello;
     if (proto_hello_decode(envelope->body, self->arena, &hello) != OK) {
         self->stats.malformed++;
@@ -212,7 +229,7 @@ static void on_hello(link_listener_t *self, str_t routing_id, const envelope_t *
         return;
     }
     unsigned reason;
-    const char *why = refusal(self, routing_id, &hello, &reason);
+    const char *why = refusal(self, from, &hello, &reason);
     if (why) {
         self->ops->refused(self->ctx, routing_id, why);
         send_refused(self, routing_id, reason, &hello);
@@ -222,7 +239,8 @@ static void on_hello(link_listener_t *self, str_t routing_id, const envelope_t *
     if (same)
         remove_peer(self, same, "said hello anew");
     link_peer_t *older = NULL;
-    HASH_FIND(hh_name, self->by_name, hello.name.p, hello.name.n, older);
+    identity_t identity = identity_of(&hello);
+    HASH_FIND(hh_identity, self->by_identity, &identity, sizeof(identity), older);
     if (older)
         supersede(self, older);
     link_peer_t *peer = new_peer(self, routing_id, &hello, now_ms);
@@ -281,31 +299,45 @@ static void on_counted(link_listener_t *self, link_peer_t *peer, const envelope_
         on_heartbeat(self, peer, envelope);
     else if (envelope->type == MSG_GOODBYE)
         remove_peer(self, peer, "said goodbye");
-    else if (proto_allowed(envelope->type, peer->role, ROLE_BROKER))
+    else if (proto_allowed(envelope->type, peer->identity.role, ROLE_BROKER))
         self->ops->deliver(self->ctx, peer, envelope);
     else if (proto_name(envelope->type))
         self->ops->refused(self->ctx, routing_id, "message that this role may not send");
 }
 
-void link_listener_receive(link_listener_t *self, str_t routing_id, str_t frame, int64_t now_ms) {
+/* A key that was taken back while its connection lives. */
+static void refuse_key(link_listener_t *self, const link_origin_t *from) {
+    link_peer_t *peer = find_by_routing(self, from->routing_id);
+    self->ops->refused(self->ctx, from->routing_id, "a key that is not accepted any more");
+    if (peer)
+        remove_peer(self, peer, "its key is not accepted any more");
+}
+
+void link_listener_receive(link_listener_t *self, const link_origin_t *from, str_t frame,
+                           int64_t now_ms) {
     envelope_t envelope;
+    str_t routing_id = from->routing_id;
     if (routing_id.n == 0 || routing_id.n > LISTENER_ROUTING_BYTES ||
         envelope_decode(frame, &envelope) != OK) {
         self->stats.malformed++;
         self->ops->refused(self->ctx, routing_id, "bytes that are no envelope");
         return;
     }
-    if (envelope.type == MSG_HELLO) {
-        on_hello(self, routing_id, &envelope, now_ms);
+    if (!from->roles) {
+        refuse_key(self, from);
         return;
     }
     link_peer_t *peer = find_by_routing(self, routing_id);
-    if (peer && !peer->lost_reason) {
+    if (peer && !(peer->identity.role & from->roles)) {
+        self->ops->refused(self->ctx, routing_id, "the routing id of a peer of another role");
+    } else if (envelope.type == MSG_HELLO) {
+        on_hello(self, from, &envelope, now_ms);
+    } else if (peer && !peer->lost_reason) {
         on_counted(self, peer, &envelope, frame.n, now_ms);
-        return;
+    } else {
+        self->stats.dropped++;
+        send_resync(self, routing_id, RESYNC_UNKNOWN_PEER);
     }
-    self->stats.dropped++;
-    send_resync(self, routing_id, RESYNC_UNKNOWN_PEER);
 }
 
 err_t link_listener_send(link_listener_t *self, link_peer_t *peer, const envelope_t *envelope,
@@ -333,14 +365,18 @@ err_t link_listener_send(link_listener_t *self, link_peer_t *peer, const envelop
 
 void link_listener_probe(link_listener_t *self, int64_t now_ms) {
     int64_t probe_ms = now_ms + LISTENER_PROBE_MS;
+    if (probe_ms < self->heartbeat_ms + LISTENER_PROBE_GAP_MS)
+        probe_ms = self->heartbeat_ms + LISTENER_PROBE_GAP_MS;
     if (probe_ms < self->heartbeat_at_ms)
         self->heartbeat_at_ms = probe_ms;
 }
 
 void link_listener_tick(link_listener_t *self, int64_t now_ms) {
     bool heartbeat = now_ms >= self->heartbeat_at_ms;
-    if (heartbeat)
+    if (heartbeat) {
+        self->heartbeat_ms = now_ms;
         self->heartbeat_at_ms = now_ms + LINK_HEARTBEAT_MS;
+    }
     link_peer_t *peer = NULL, *next = NULL;
     HASH_ITER(hh, self->by_routing, peer, next) {
         if (!peer->lost_reason && now_ms - peer->received_at_ms > LINK_LEASE_MS)
@@ -355,11 +391,11 @@ void link_listener_tick(link_listener_t *self, int64_t now_ms) {
 /* ---- looking in ---- */
 
 role_t link_peer_role(const link_peer_t *peer) {
-    return peer->role;
+    return peer->identity.role;
 }
 
 const char *link_peer_name(const link_peer_t *peer) {
-    return peer->name;
+    return peer->identity.name;
 }
 
 uint64_t link_peer_incarnation(const link_peer_t *peer) {
@@ -394,7 +430,7 @@ size_t link_listener_unread_bytes(const link_listener_t *self, role_t role) {
     size_t most = 0;
     for (const link_peer_t *peer = self->by_routing; peer; peer = peer->hh.next) {
         size_t unread = link_flow_unread(&peer->flow);
-        if (peer->role == role && unread > most)
+        if (peer->identity.role == role && unread > most)
             most = unread;
     }
     return most;

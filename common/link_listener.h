@@ -3,9 +3,12 @@
  * other side.
  *
  * A peer is known by the routing id that its frames come with. HELLO opens it (ending an older life
- * of the same instance name, which is told REFUSED); silence past the lease, GOODBYE, a jump in the
- * count or a failed transmission end it, and then it must say HELLO anew: whatever else it sends is
- * answered RESYNC and dropped.
+ * of the same role and instance name, which is told REFUSED); silence past the lease, GOODBYE, a
+ * jump in the count or a failed transmission end it, and then it must say HELLO anew: whatever else
+ * it sends is answered RESYNC and dropped.
+ *
+ * Where links have keys, each frame comes with the roles that its sender's key stands for: nobody
+ * can say hello in another role, or speak for a peer of another one by taking its routing id.
  */
 #pragma once
 
@@ -14,7 +17,8 @@
 enum {
     LISTENER_MAX_PEERS = 1024,
     LISTENER_ROUTING_BYTES = 64,
-    LISTENER_PROBE_MS = 20,
+    LISTENER_PROBE_MS = 20,      /* after a broken connection … */
+    LISTENER_PROBE_GAP_MS = 100, /* … and after the last heartbeat: strangers can break many */
 };
 
 typedef struct link_peer link_peer_t;
@@ -40,6 +44,13 @@ typedef struct {
     size_t max_unread_bytes; /* of each peer; 0: LINK_UNREAD_MAX_BYTES */
 } link_listener_config_t;
 
+/* Where a frame came from. */
+typedef struct {
+    str_t routing_id;
+    role_t roles; /* what its sender's key stands for: ROLE_CLIENTS where links have no keys, 0 for
+                     a key that is no longer accepted */
+} link_origin_t;
+
 typedef struct link_listener link_listener_t;
 
 link_listener_t *link_listener_new(const link_listener_config_t *config,
@@ -47,12 +58,14 @@ link_listener_t *link_listener_new(const link_listener_config_t *config,
 /* Forgets all peers without calling `down`. */
 void link_listener_free(link_listener_t **self);
 
-void link_listener_receive(link_listener_t *self, str_t routing_id, str_t frame, int64_t now_ms);
+void link_listener_receive(link_listener_t *self, const link_origin_t *from, str_t frame,
+                           int64_t now_ms);
 /* Leases and heartbeats. Call at least every 250 ms. */
 void link_listener_tick(link_listener_t *self, int64_t now_ms);
 
 /* Some connection broke: LISTENER_PROBE_MS from now, when the shell knows whom it can't reach any
- * more, every peer is sent a heartbeat, which ends the links of those. */
+ * more, every peer is sent a heartbeat, which ends the links of those; at most one round every
+ * LISTENER_PROBE_GAP_MS. */
 void link_listener_probe(link_listener_t *self, int64_t now_ms);
 
 /* Sends an envelope. ERR_UNAVAILABLE when the peer's queue is full or it is gone: its link is over

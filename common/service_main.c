@@ -1,6 +1,7 @@
 #include "common/service_main.h"
 
 #include <sodium.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/admin_http.h"
@@ -118,6 +119,16 @@ static int run_loop(service_t *service) {
     return lifecycle_exit_code(service->lifecycle);
 }
 
+/* As many open files as the system allows: a connection needs one, a stranger's too. */
+static void raise_file_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        log_warn("few_open_files", log_u64("allowed", limit.rlim_cur));
+}
+
 static int run(const service_ops_t *ops, void *config) {
     service_t service = {.ops = ops, .config = config};
     uint8_t key[SIPHASH_KEY_BYTES];
@@ -127,6 +138,7 @@ static int run(const service_ops_t *ops, void *config) {
     }
     randombytes_buf(key, sizeof(key));
     siphash_set_key(key);
+    raise_file_limit();
     ASSERT(uv_loop_init(&service.loop) == 0);
     int exit_code = run_loop(&service);
     admin_http_free(&service.admin);

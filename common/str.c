@@ -1,5 +1,32 @@
 #include "common/str.h"
 
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+str_t str_trim(str_t s) {
+    while (s.n && is_blank(s.p[0]))
+        s = str_from_offset(s, 1);
+    while (s.n && is_blank(s.p[s.n - 1]))
+        s.n--;
+    return s;
+}
+
+str_t str_take_line(str_t *rest) {
+    const char *end = rest->n ? memchr(rest->p, '\n', rest->n) : NULL;
+    str_t line = {rest->p, end ? (size_t)(end - rest->p) : rest->n};
+    *rest = str_from_offset(*rest, line.n + (end ? 1 : 0));
+    return line;
+}
+
+str_t str_take_word(str_t *rest) {
+    str_t word = {rest->p, 0};
+    while (word.n < rest->n && !is_blank(rest->p[word.n]))
+        word.n++;
+    *rest = str_from_offset(*rest, word.n);
+    return word;
+}
+
 int str_compare(str_t a, str_t b) {
     size_t shorter = a.n < b.n ? a.n : b.n;
     int order = shorter ? memcmp(a.p, b.p, shorter) : 0;

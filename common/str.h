@@ -36,6 +36,15 @@ static inline str_t str_from_offset(str_t s, size_t offset) {
     return offset >= s.n ? (str_t){s.p + s.n, 0} : (str_t){s.p + offset, s.n - offset};
 }
 
+/* Without the blanks (space, tab, carriage return) at both ends. */
+str_t str_trim(str_t s);
+
+/* Cuts the first line off `rest`, without its line break. */
+str_t str_take_line(str_t *rest);
+
+/* Cuts the first word off `rest`, up to a blank or the end. */
+str_t str_take_word(str_t *rest);
+
 /* Compares as memcmp does, a shorter prefix first: <0, 0 or >0. */
 int str_compare(str_t a, str_t b);
 

@@ -261,7 +261,8 @@ static err_t open_bus(gateway_t *self) {
                                   .role = ROLE_GATEWAY,
                                   .name = self->config->common.instance,
                                   .max_pending_bytes = self->config->max_bus_bytes,
-                                  .max_pending = self->config->max_bus_requests};
+                                  .max_pending = self->config->max_bus_requests,
+                                  .keys_directory = self->config->common.bus_keys};
     err_t err =
         bus_client_new(service_loop(self->service), &config, &bus_handler, self, &self->bus);
     if (err)
@@ -280,13 +281,10 @@ static void destroy(void *ctx) {
     free(self);
 }
 
-/* As many open files as the system allows this process: each client needs one. */
-static void raise_file_limit(const gateway_config_t *config) {
+/* Each client needs an open file. */
+static void check_file_limit(const gateway_config_t *config) {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < config->max_connections)
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < config->max_connections)
         log_warn("few_open_files", log_u64("allowed", limit.rlim_cur),
                  log_u64("max_connections", config->max_connections));
 }
@@ -330,7 +328,7 @@ static void *start(service_t *service, const void *config) {
     self->service = service;
     self->config = config;
     self->metrics = metrics_new(gateway_metric_defs, METRIC_COUNT);
-    raise_file_limit(config);
+    check_file_limit(config);
     if (open_brokers(self) || open_bus(self)) {
         destroy(self);
         return NULL;

@@ -166,7 +166,8 @@ static err_t open_bus(worker_t *self) {
                                   .write_credit = (uint16_t)self->config->write_credit,
                                   .read_credit = (uint16_t)self->config->read_credit,
                                   .max_pending_bytes = self->config->result_bytes,
-                                  .max_pending = self->config->results_max};
+                                  .max_pending = self->config->results_max,
+                                  .keys_directory = common->bus_keys};
     err = bus_client_new(service_loop(self->service), &config, &bus_handler, self, &self->bus);
     if (err) {
         log_error("bus_failed", log_err(err));

@@ -126,6 +126,14 @@ const char *role_name(role_t role) {
     }
 }
 
+role_t role_from_name(str_t name) {
+    for (unsigned role = 1; role <= ROLE_BROKER; role <<= 1) {
+        if (str_eq(name, str_from(role_name((role_t)role))))
+            return (role_t)role;
+    }
+    return 0;
+}
+
 const char *code_name(unsigned code) {
 #define X(number, NAME, text) text,
     static const char *const names[] = {CODES(X)};

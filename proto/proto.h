@@ -31,6 +31,8 @@ typedef uint8_t role_t;
 
 /* "gateway", "rest", "persist-worker", "auth-worker", "broker", or "unknown". */
 const char *role_name(role_t role);
+/* The role of that name, 0 when there is none. */
+role_t role_from_name(str_t name);
 
 /* The outcome of a request as the client sees it (API.md: codes). Travels in the envelope's head.
  */

@@ -75,7 +75,8 @@ static err_t open_bus(rest_t *self) {
     bus_client_config_t config = {.brokers = self->brokers,
                                   .role = ROLE_REST,
                                   .name = self->config->common.instance,
-                                  .max_pending_bytes = self->config->bus_bytes_max};
+                                  .max_pending_bytes = self->config->bus_bytes_max,
+                                  .keys_directory = self->config->common.bus_keys};
     err = bus_client_new(service_loop(self->service), &config, &bus_handler, self, &self->bus);
     if (err)
         log_error("bus_failed", log_err(err));

@@ -19,7 +19,7 @@ import unittest
 from pathlib import Path
 
 SERVICES = ["gateway", "broker", "persist-worker", "auth-worker", "rest"]
-FOLDERS = ["proto", "common", *SERVICES]
+FOLDERS = ["proto", "common", "keygen", *SERVICES]
 BASE = {f"common/{name}.h" for name in ("err", "str", "strbuf", "sharedbuf", "trace")}
 
 IO_HEADERS = re.compile(

@@ -57,9 +57,9 @@ test("garbage inside WebSocket and polling sessions", async () => {
   await until("the gateway says so", () => /event=[a-z_]*refused/.test(system.gateways[0].log()));
 });
 
-test("garbage from a broker that isn't one, at each of its clients", async () => {
+test("garbage from who has the broker's key, at each of its clients", async () => {
   const endpoint = `ipc://${system.directory}/rogue`;
-  const rogue = spawn("/usr/bin/python3", [fileURLToPath(new URL("./harness/rogue_broker.py", import.meta.url)), endpoint], {
+  const rogue = spawn("/usr/bin/python3", [fileURLToPath(new URL("./harness/rogue_broker.py", import.meta.url)), endpoint, `${system.keys}/broker.key`], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   let peers = "";

@@ -97,8 +97,9 @@ static const link_listener_ops_t listener_ops = {.transmit = transmit,
 
 static void on_receive(void *ctx, str_t routing_id, str_t frame) {
     broker_part_t *self = ctx;
+    link_origin_t from = {.routing_id = routing_id, .roles = ROLE_CLIENTS};
     if (self->listener)
-        link_listener_receive(self->listener, routing_id, frame, self->config.world->now_ms);
+        link_listener_receive(self->listener, &from, frame, self->config.world->now_ms);
 }
 
 static void on_tick(void *ctx) {

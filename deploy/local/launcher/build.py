@@ -9,6 +9,9 @@ from launcher.console import Failure, Step
 from launcher.plan import SERVICES
 from launcher.settings import ROOT
 
+# What a running system needs of a build.
+TARGETS = (*(f"parley-{service}" for service in SERVICES), "parley-keygen")
+
 
 def run_quietly(command, environment=None):
     """Runs it; its output is shown only when it fails."""
@@ -33,7 +36,7 @@ def build_preset(preset, targets=(), environment=None):
 
 def build_services(preset="release"):
     with Step(f"Building the services ({preset})") as step:
-        if not build_preset(preset, [f"parley-{service}" for service in SERVICES]):
+        if not build_preset(preset, list(TARGETS)):
             raise Failure("the build failed; the compiler's words are above")
         step.result = "up to date"
 

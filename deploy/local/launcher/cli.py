@@ -17,7 +17,7 @@ NOTES = """\
 Settings come from the environment, else from a file .env beside ./parley:
   PORT          where everything is reached (default 5000); the next hundred ports belong to it too
   BIND          addresses to listen on there (default 127.0.0.1,::1; 0.0.0.0 opens it to all)
-  PARLEY_HOME   database, logs, sockets, secret (default var/); another one is another instance
+  PARLEY_HOME   database, logs, sockets, keys (default var/); another one is another instance
   DATABASE_URL  a PostgreSQL to use instead of a private one
   JWT_SECRET    signs and checks tokens (default: made once and kept in PARLEY_HOME)
   RECOVERY_KEY  lets every gateway recover the others' sessions (default: likewise)
@@ -148,6 +148,14 @@ def command_token(settings, options):
     return 0
 
 
+def command_keygen(settings, options):
+    if settings.builds:
+        packages.ensure_debian("build", "run")
+        build.build_services()
+    keygen = settings.build_dir / "keygen/parley-keygen"
+    os.execv(keygen, [str(keygen), os.path.abspath(options.directory)])
+
+
 def command_psql(settings, options):
     url = System(settings).supervisor.variable("DATABASE_URL", "persist-worker-1")
     url = url or settings.get("DATABASE_URL")
@@ -195,6 +203,9 @@ def parser():
     token.add_argument("--name", help="shown to others")
     token.add_argument("--role", help="customer, photographer, service, …")
     token.add_argument("--ttl", default="12h", help="life time: seconds, or 15m, 12h, 7d")
+    keygen = add("keygen", command_keygen,
+                 "make the keys of the links between services of a deployment, for BUS_KEYS")
+    keygen.add_argument("directory", metavar="DIRECTORY")
     add("psql", command_psql, "open the database; arguments go to psql")
     test = add("test", command_test, "install what tests need, build, run the tests or one part")
     test.add_argument("part", nargs="?", choices=list(testing.PARTS), metavar="PART",

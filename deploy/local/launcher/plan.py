@@ -143,6 +143,8 @@ class Plan:
             own["JWT_SECRET"] = settings.jwt_secret()
         if service == "gateway":
             own["RECOVERY_KEY"] = settings.recovery_key()
+        if not settings.get("BUS_KEYS"):
+            own["BUS_KEYS"] = str(settings.key_directory())
         given = {name: settings.get(name) for name in self.known[service] if settings.get(name)}
         instance.environment = {**default_environment(service), **given, **own}
         instance.stop_seconds = stop_seconds(instance.environment["DRAIN_SECONDS"])

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import stat
+import subprocess
 from pathlib import Path
 
 from launcher import ports
@@ -137,6 +138,19 @@ class Settings:
         if not self.run_dir().is_relative_to(self.home):
             make_directory(self.short_dir(), 0o711)
         make_directory(self.run_dir(), 0o700)
+
+    def key_directory(self):
+        """The keys of the links between services."""
+        return self.home / "keys"
+
+    def make_keys(self):
+        """Makes them, once: what is there stays."""
+        make_directory(self.home, 0o711)
+        make_directory(self.key_directory(), 0o700)
+        done = subprocess.run([self.build_dir / "keygen/parley-keygen", self.key_directory()],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise Failure(f"the keys of the links between services can't be made:\n{done.stderr}")
 
     def jwt_secret(self):
         """JWT_SECRET, else one that is made once and kept (0600) in PARLEY_HOME."""

@@ -94,6 +94,8 @@ class System:
     def prepare(self):
         """Everything that must hold before a process is started; returns the instances."""
         self.settings.make_home()
+        if not self.settings.get("BUS_KEYS"):
+            self.settings.make_keys()
         cluster = self.make_cluster()
         edge.write_configuration(self.settings)
         counts = plan.read_counts(self.settings)

@@ -14,13 +14,12 @@ from pathlib import Path
 
 from launcher import build, packages
 from launcher.console import duration, say, table
-from launcher.plan import SERVICES
 from launcher.settings import ROOT
 
 JOBS = str(os.cpu_count() or 2)
 
 # What the parts that run the release build need of it.
-RELEASE_TARGETS = [*(f"parley-{name}" for name in SERVICES), "parley_load"]
+RELEASE_TARGETS = [*build.TARGETS, "parley_load"]
 
 # Variables of a running instance that must not leak into the tests.
 OWN_VARIABLES = ("PORT", "BIND", "PARLEY_HOME", "PARLEY_BUILD_DIR", "DATABASE_URL", "JWT_SECRET",

@@ -81,8 +81,9 @@ static void deliver(world_t *self, frame_t **wire) {
         return;
     DL_DELETE(*wire, frame);
     str_t bytes = {frame->bytes, frame->n};
+    link_origin_t from = {.routing_id = STR(ROUTING_ID), .roles = ROLE_CLIENTS};
     if (wire == &self->to_broker)
-        link_listener_receive(self->listener, STR(ROUTING_ID), bytes, self->now_ms);
+        link_listener_receive(self->listener, &from, bytes, self->now_ms);
     else
         dialer_receive(self->dialer, bytes, self->now_ms);
     free(frame->bytes);

@@ -49,6 +49,7 @@ static void run_broker(const broker_process_t *self, const char *binary, int log
     setenv("BROKERS", self->endpoint, 1);
     setenv("ADMIN_LISTEN", "127.0.0.1:0", 1);
     setenv("LOG_LEVEL", "info", 1);
+    setenv("BUS_KEYS", self->keys, 1);
     execl(binary, binary, (char *)NULL);
     _exit(127);
 }
@@ -93,8 +94,9 @@ static bool try_start(broker_process_t *self, const char *binary) {
     return false;
 }
 
-void broker_process_start(broker_process_t *self, const char *binary) {
+void broker_process_start(broker_process_t *self, const char *binary, const char *keys) {
     *self = (broker_process_t){0};
+    snprintf(self->keys, sizeof(self->keys), "%s", keys ? keys : "");
     for (size_t i = 0; i < START_TRIES; i++) {
         if (try_start(self, binary)) {
             const char *port = strstr(self->log.p, "event=admin_listening");
@@ -123,6 +125,22 @@ void broker_process_stop(broker_process_t *self) {
 void broker_process_expect(broker_process_t *self, const char *text) {
     if (!wait_for(self, text))
         fail_msg("no \"%s\" in the log:\n%s", text, strbuf_cstr(&self->log));
+}
+
+key_pair_t broker_process_keys(const broker_process_t *self, role_t role) {
+    char path[512];
+    key_pair_t pair;
+    strbuf_t problem = {0};
+    snprintf(path, sizeof(path), "%s/%s" KEYRING_SECRET_SUFFIX, self->keys, role_name(role));
+    assert_int_equal(keyring_read_secret(path, role, &pair, &problem), OK);
+    return pair;
+}
+
+unsigned long broker_process_metric(const broker_process_t *self, const char *series) {
+    char line[256];
+    snprintf(line, sizeof(line), "\n%s ", series);
+    const char *at = strstr(broker_process_get(self, "/metrics"), line);
+    return at ? strtoul(at + strlen(line), NULL, 10) : 0;
 }
 
 const char *broker_process_get(const broker_process_t *self, const char *path) {

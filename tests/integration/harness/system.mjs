@@ -6,7 +6,7 @@
 //
 // BUILD_DIR says which build to run (default build/dev). Every process ends with this one.
 
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { createHmac, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createWriteStream, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -23,6 +23,11 @@ const buildDir = resolve(root, process.env.BUILD_DIR ?? "build/dev");
 const READY_MS = 30_000;
 const STOP_MS = 20_000;
 const FAULTS = /AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|assertion failed|dangling/;
+
+/** Makes keys for the links between services in a directory (BUS_KEYS). */
+export function makeKeys(directory) {
+  execFileSync(join(buildDir, "keygen/parley-keygen"), [directory]);
+}
 
 /** Polls `probe` until it gives something true; rejects with `what` after `ms`. */
 export async function until(what, probe, ms = 10_000) {
@@ -171,7 +176,10 @@ export class System {
       { length: counts.brokers },
       (_, i) => `ipc://${this.directory}/broker-${i + 1}`,
     );
+    this.keys = join(this.directory, "keys");
+    makeKeys(this.keys);
     const shared = {
+      BUS_KEYS: this.keys,
       BROKERS: endpoints.join(","),
       DATABASE_URL: this.database.url,
       JWT_SECRET: this.secret,

@@ -89,7 +89,7 @@ class DefaultInstanceTest(LauncherTest):
     def test_a_day(self):
         self.instance = self.make()
         self.assertIn("./parley token", self.must(self.instance, "up", "-d"))
-        for step in (self.status, self.token, self.database, self.up_again, self.changed_setting,
+        for step in (self.status, self.keys, self.token, self.database, self.up_again, self.changed_setting,
                      self.clients, self.scale, self.restart, self.killed, self.logs, self.down):
             with self.subTest(step.__name__):
                 step()
@@ -110,6 +110,23 @@ class DefaultInstanceTest(LauncherTest):
             if row["metricsUrl"]:
                 self.assertEqual(self.fetch(row["metricsUrl"], "/metrics")[0], 200, row)
         self.assertIn("gateway-2", self.must(self.instance, "status"))
+
+    def key_texts(self):
+        return {path.name: path.read_text() for path in (self.instance.home / "keys").iterdir()}
+
+    def keys(self):
+        """Made once, each for its service alone, and in use."""
+        before = self.key_texts()
+        self.assertEqual(len(before), 6)
+        for path in (self.instance.home / "keys").iterdir():
+            mode = 0o644 if path.name == "public.keys" else 0o600
+            self.assertEqual(path.stat().st_mode & 0o777, mode, path)
+        self.must(self.instance, "up", "-d")
+        self.assertEqual(self.key_texts(), before)
+        self.assertRegex(self.must(self.instance, "logs", "broker"), "event=bus_listening .* encrypted=yes")
+        other = self.instance.home / "others"
+        self.must(self.instance, "keygen", str(other))
+        self.assertEqual({path.name for path in other.iterdir()}, set(before))
 
     def token(self):
         token = self.must(self.instance, "token", "ann:1", "--name", "Ann", "--role",

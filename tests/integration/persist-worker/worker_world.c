@@ -1,9 +1,11 @@
 #include "worker_world.h"
 
+#include <ftw.h>
 #include <unistd.h>
 #include <utlist.h>
 
 #include "common/brokers.h"
+#include "keygen/keygen.h"
 
 /* ---- the broker's side ---- */
 
@@ -69,11 +71,23 @@ static void on_refused(void *ctx, str_t routing_id, const char *what) {
     fail_msg("%.*s refused: %s", STR_ARG(routing_id), what);
 }
 
-static const bus_server_handler_t handler = {on_up, on_down, on_deliver, on_refused};
+/* A worker that is killed while it connects. */
+static void on_stranger(void *ctx, bus_stranger_t kind) {
+    (void)ctx;
+    (void)kind;
+}
+
+static const bus_server_handler_t handler = {.up = on_up,
+                                             .down = on_down,
+                                             .deliver = on_deliver,
+                                             .refused = on_refused,
+                                             .stranger = on_stranger};
 
 void worker_world_start_server(worker_world_t *self) {
-    bus_server_config_t config = {
-        .name = "broker-1", .bind_endpoint = self->endpoint, .broker_digest = self->digest};
+    bus_server_config_t config = {.name = "broker-1",
+                                  .bind_endpoint = self->endpoint,
+                                  .broker_digest = self->digest,
+                                  .keys_directory = self->keys};
     assert_int_equal(bus_server_new(&self->loop, &config, &handler, self, &self->server), OK);
 }
 
@@ -185,13 +199,14 @@ static void on_worker_exit(uv_process_t *process, int64_t exit_code, int signal)
 }
 
 static void start_worker(worker_world_t *self) {
-    char brokers[120], database[400], level[] = "LOG_LEVEL=warn";
+    char brokers[120], keys[120], database[400], level[] = "LOG_LEVEL=warn";
     char admin[] = "ADMIN_LISTEN=127.0.0.1:0";
     snprintf(brokers, sizeof(brokers), "BROKERS=%s", self->endpoint);
+    snprintf(keys, sizeof(keys), "BUS_KEYS=%s", self->keys);
     snprintf(database, sizeof(database), "DATABASE_URL=%s", getenv("DATABASE_URL"));
     // A test that crashes takes the worker along.
     char *arguments[] = {"setpriv", "--pdeathsig", "KILL", (char *)PERSIST_WORKER, NULL};
-    char *environment[] = {brokers, database, level, admin, NULL};
+    char *environment[] = {brokers, keys, database, level, admin, NULL};
     uv_stdio_container_t stdio[3] = {
         {.flags = UV_IGNORE}, {.flags = UV_IGNORE}, {.flags = UV_INHERIT_FD, .data.fd = 2}};
     uv_process_options_t options = {.exit_cb = on_worker_exit,
@@ -205,6 +220,14 @@ static void start_worker(worker_world_t *self) {
     self->running = true;
 }
 
+static void make_keys(worker_world_t *self) {
+    strbuf_t report = {0}, problem = {0};
+    snprintf(self->keys, sizeof(self->keys), "%s/keys", self->directory);
+    assert_int_equal(keygen_fill(self->keys, &report, &problem), OK);
+    strbuf_fini(&report);
+    strbuf_fini(&problem);
+}
+
 worker_world_t *worker_world_new(void) {
     worker_world_t *self = xcalloc(1, sizeof(*self));
     const char *why;
@@ -214,6 +237,7 @@ worker_world_t *worker_world_new(void) {
     snprintf(self->endpoint, sizeof(self->endpoint), "ipc://%s/b", self->directory);
     assert_int_equal(brokers_new(str_from(self->endpoint), &brokers, &why), OK);
     self->digest = brokers_digest(brokers);
+    make_keys(self);
     brokers_free(&brokers);
     self->deadline_ms = 15000;
     self->arena = proto_arena_new();
@@ -224,6 +248,13 @@ worker_world_t *worker_world_new(void) {
     start_worker(self);
     worker_world_until_up(self);
     return self;
+}
+
+static int remove_entry(const char *path, const struct stat *found, int kind, struct FTW *place) {
+    (void)found;
+    (void)kind;
+    (void)place;
+    return remove(path);
 }
 
 void worker_world_free(worker_world_t **self_in) {
@@ -245,8 +276,7 @@ void worker_world_free(worker_world_t **self_in) {
         DL_DELETE(self->heard, heard);
         free(heard);
     }
-    unlink(self->endpoint + strlen("ipc://"));
-    rmdir(self->directory);
+    assert_int_equal(nftw(self->directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
     proto_arena_free(&self->arena);
     strbuf_fini(&self->answer);
     free(self);

@@ -24,6 +24,7 @@ typedef struct {
     bool late;
     char directory[64];
     char endpoint[96];
+    char keys[96]; /* the directory of keys */
     char broker_name[32];
     uint64_t digest;
     bus_server_t *server;

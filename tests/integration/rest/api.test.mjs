@@ -339,6 +339,7 @@ test("one user's rate: 429 with Retry-After, others aren't touched", async () =>
     environment: {
       INSTANCE: "rest-limited",
       BROKERS: system.rests[0].environment.BROKERS,
+      BUS_KEYS: system.keys,
       HTTP_USER_RATE: "2",
     },
   });

@@ -82,8 +82,17 @@ static void on_refused(void *ctx, str_t routing_id, const char *what) {
     fail_msg("the broker refused: %s", what);
 }
 
-static const bus_server_handler_t bus_handler = {
-    .up = on_up, .down = on_down, .deliver = on_deliver, .refused = on_refused};
+/* A worker that ends while it connects. */
+static void on_stranger(void *ctx, bus_stranger_t kind) {
+    (void)ctx;
+    (void)kind;
+}
+
+static const bus_server_handler_t bus_handler = {.up = on_up,
+                                                 .down = on_down,
+                                                 .deliver = on_deliver,
+                                                 .refused = on_refused,
+                                                 .stranger = on_stranger};
 
 /* ---- the worker's process ---- */
 

@@ -39,6 +39,8 @@ static void defaults_bind_the_only_broker_of_the_list(void **state) {
 /* Every variable has a value of its own. */
 static const char *const every_limit[] = {"BROKERS",
                                           "tcp://b1:1,tcp://b2:1",
+                                          "BUS_KEYS",
+                                          "/run/keys",
                                           "BROKER_ENDPOINT",
                                           "tcp://b2:1",
                                           "BROKER_BIND",
@@ -114,9 +116,9 @@ static void every_limit_reaches_the_core(void **state) {
 static void endpoint_must_be_in_the_list(void **state) {
     (void)state;
     static const char *const rows[][3] = {
-        {"tcp://b1:1,tcp://b2:1", "", "BROKER_ENDPOINT must be set, as BROKERS has several"},
-        {"tcp://b1:1", "tcp://b2:1", "BROKER_ENDPOINT=tcp://b2:1 is not in BROKERS"},
-        {"tcp://b1:1", "nonsense", "BROKER_ENDPOINT"},
+        {"ipc://b1,ipc://b2", "", "BROKER_ENDPOINT must be set, as BROKERS has several"},
+        {"ipc://b1", "ipc://b2", "BROKER_ENDPOINT=ipc://b2 is not in BROKERS"},
+        {"ipc://b1", "nonsense", "BROKER_ENDPOINT"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const char *environment[] = {"BROKERS", rows[i][0], "BROKER_ENDPOINT", rows[i][1], NULL};
@@ -129,11 +131,28 @@ static void endpoint_must_be_in_the_list(void **state) {
     }
 }
 
+static void without_keys_it_binds_to_this_machine_alone(void **state) {
+    (void)state;
+    const char *environment[] = {"BROKER_BIND", "tcp://*:5700", NULL, NULL, NULL};
+    broker_config_t config;
+    strbuf_t errors = {0};
+    assert_int_equal(config_parse(&broker_config_schema, lookup, environment, &config, &errors),
+                     ERR_INVALID);
+    assert_non_null(strstr(strbuf_cstr(&errors), "BROKER_BIND: links at tcp://*:5700 would leave"));
+    environment[2] = "BUS_KEYS";
+    environment[3] = "/run/keys";
+    assert_int_equal(config_parse(&broker_config_schema, lookup, environment, &config, &errors),
+                     OK);
+    config_fini(&broker_config_schema, &config);
+    strbuf_fini(&errors);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_bind_the_only_broker_of_the_list),
         cmocka_unit_test(every_limit_reaches_the_core),
         cmocka_unit_test(endpoint_must_be_in_the_list),
+        cmocka_unit_test(without_keys_it_binds_to_this_machine_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

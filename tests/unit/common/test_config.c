@@ -121,12 +121,14 @@ static void test_values(void **state) {
     assert_int_equal(PARSE(&config, &errors, "TITLE", "hello", "COUNT", "10", "ENABLED", "no",
                            "INTERVAL_MS", "100", "TTL_SECONDS", "1", "COLOUR", "red", "ORIGINS",
                            "http://a, http://b ,c", "LISTEN", "[::1]:0", "BROKERS",
-                           "tcp://broker-1:5700,ipc:///run/b", "LOG_LEVEL", "debug", "INSTANCE",
-                           "sample-x9", "ADMIN_LISTEN", "localhost:65535"),
+                           "tcp://broker-1:5700,ipc:///run/b", "BUS_KEYS", "/run/keys", "LOG_LEVEL",
+                           "debug", "INSTANCE", "sample-x9", "ADMIN_LISTEN", "localhost:65535"),
                      OK);
     config_write_values(&schema, &config, &values);
     assert_string_equal(strbuf_cstr(&values), "INSTANCE=sample-x9\n"
                                               "BROKERS=tcp://broker-1:5700,ipc:///run/b\n"
+                                              "BUS_KEYS=/run/keys\n"
+                                              "BUS_PLAINTEXT=off\n"
                                               "ADMIN_LISTEN=localhost:65535\n"
                                               "LOG_LEVEL=debug\n"
                                               "DRAIN_SECONDS=10\n"
@@ -167,7 +169,7 @@ static void test_faults(void **state) {
          "INSTANCE: \"Sample_1\" is not allowed; it takes 1 to 32 bytes: a-z, 0-9 and -\n"},
         {"LOG_LEVEL", "loud",
          "LOG_LEVEL: \"loud\" is not allowed; it takes one of debug, info, warn, error\n"},
-        {"BROKERS", "tcp://a:1,tcp://b:2,tcp://a:1", "BROKERS: tcp://a:1 is there twice\n"},
+        {"BROKERS", "ipc://a,tcp://[::1]:2,ipc://a", "BROKERS: ipc://a is there twice\n"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         sample_config_t config;
@@ -239,6 +241,36 @@ static void test_secret_and_several_faults(void **state) {
     strbuf_fini(&errors);
 }
 
+/* Without keys nothing may leave the machine. */
+static void test_encryption(void **state) {
+    (void)state;
+    static const char *const local[] = {"ipc:///run/b", "tcp://localhost:1", "tcp://127.0.0.1:1",
+                                        "tcp://127.9.8.7:1", "tcp://[::1]:1"};
+    static const char *const remote[] = {
+        "tcp://broker:1",       "tcp://10.0.0.1:1",  "tcp://0.0.0.0:1",     "tcp://[::]:1",
+        "tcp://127.evil.com:1", "tcp://128.0.0.1:1", "tcp://localhost.a:1", "tcp://127.0.0.1.2:1"};
+    sample_config_t config;
+    strbuf_t errors = {0};
+    for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++) {
+        assert_int_equal(PARSE(&config, &errors, "BROKERS", local[i]), OK);
+        config_fini(&schema, &config);
+    }
+    for (size_t i = 0; i < sizeof(remote) / sizeof(remote[0]); i++) {
+        strbuf_clear(&errors);
+        assert_int_equal(PARSE(&config, &errors, "BROKERS", remote[i]), ERR_INVALID);
+        assert_non_null(strstr(strbuf_cstr(&errors), "would leave this machine unencrypted; set "
+                                                     "BUS_KEYS"));
+        assert_int_equal(PARSE(&config, &errors, "BROKERS", remote[i], "BUS_KEYS", "/k"), OK);
+        config_fini(&schema, &config);
+        assert_int_equal(PARSE(&config, &errors, "BROKERS", remote[i], "BUS_PLAINTEXT", "on"), OK);
+        config_fini(&schema, &config);
+    }
+    strbuf_clear(&errors);
+    config_check_encrypted(&(config_common_t){0}, "BIND", "tcp://*:5700", &errors);
+    assert_true(str_starts_with(strbuf_str(&errors), STR("BIND: links at tcp://*:5700 would")));
+    strbuf_fini(&errors);
+}
+
 static void test_help(void **state) {
     (void)state;
     strbuf_t text = {0};
@@ -262,10 +294,10 @@ static void test_help(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_values),
-        cmocka_unit_test(test_faults),   cmocka_unit_test(test_endpoints),
-        cmocka_unit_test(test_lists),    cmocka_unit_test(test_secret_and_several_faults),
-        cmocka_unit_test(test_help),
+        cmocka_unit_test(test_defaults),   cmocka_unit_test(test_values),
+        cmocka_unit_test(test_faults),     cmocka_unit_test(test_endpoints),
+        cmocka_unit_test(test_lists),      cmocka_unit_test(test_secret_and_several_faults),
+        cmocka_unit_test(test_encryption), cmocka_unit_test(test_help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

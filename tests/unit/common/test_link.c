@@ -162,6 +162,16 @@ static const link_listener_config_t listener_config = {
 static const link_listener_config_t next_epoch = {
     .name = "broker-1", .incarnation = 901, .broker_digest = 5};
 
+/* A frame that reaches the listener under a key of these roles. */
+static void receive_as(world_t *world, role_t roles, str_t routing_id, str_t frame) {
+    link_origin_t from = {.routing_id = routing_id, .roles = roles};
+    link_listener_receive(world->listener, &from, frame, world->now_ms);
+}
+
+static void receive(world_t *world, str_t routing_id, str_t frame) {
+    receive_as(world, ROLE_CLIENTS, routing_id, frame);
+}
+
 /* Passes everything on its way, without advancing the clock. */
 static void settle(world_t *world) {
     bool moved = true;
@@ -170,7 +180,7 @@ static void settle(world_t *world) {
         while (world->to_broker.first < world->to_broker.end) {
             size_t i = world->to_broker.first++;
             str_t frame = {world->to_broker.frames[i], world->to_broker.sizes[i]};
-            link_listener_receive(world->listener, str_from(world->routing), frame, world->now_ms);
+            receive(world, str_from(world->routing), frame);
             free(world->to_broker.frames[i]);
             moved = true;
         }
@@ -408,19 +418,30 @@ static void test_goodbye(void **state) {
     assert_int_equal(link_listener_peers(world->listener), 0);
 }
 
-static void hello_from(world_t *world, const char *routing, uint64_t incarnation, uint64_t digest) {
+/* A hello for this role under a key of `key_roles`. */
+static void say_hello(world_t *world, role_t key_roles, const char *routing,
+                      const proto_hello_t *hello) {
     strbuf_t body = {0}, frame = {0};
-    proto_hello_t hello = {.role = ROLE_GATEWAY,
-                           .name = STR("gateway-1"),
-                           .incarnation = incarnation,
-                           .hello_id = 1,
-                           .broker_digest = digest,
-                           .version = STR("x")};
-    proto_hello_encode(&hello, &body);
+    proto_hello_encode(hello, &body);
     envelope_encode(&(envelope_t){.type = MSG_HELLO, .body = strbuf_str(&body)}, &frame);
-    link_listener_receive(world->listener, str_from(routing), strbuf_str(&frame), world->now_ms);
+    receive_as(world, key_roles, str_from(routing), strbuf_str(&frame));
     strbuf_fini(&body);
     strbuf_fini(&frame);
+}
+
+static proto_hello_t hello_of(role_t role, const char *name, uint64_t incarnation) {
+    return (proto_hello_t){.role = role,
+                           .name = str_from(name),
+                           .incarnation = incarnation,
+                           .hello_id = 1,
+                           .broker_digest = 5,
+                           .version = STR("x")};
+}
+
+static void hello_from(world_t *world, const char *routing, uint64_t incarnation, uint64_t digest) {
+    proto_hello_t hello = hello_of(ROLE_GATEWAY, "gateway-1", incarnation);
+    hello.broker_digest = digest;
+    say_hello(world, ROLE_CLIENTS, routing, &hello);
 }
 
 static void test_the_later_life_wins(void **state) {
@@ -449,13 +470,12 @@ static void test_another_broker_list_is_refused(void **state) {
 
 static void test_strangers(void **state) {
     world_t *world = *state;
-    link_listener_receive(world->listener, STR("x"), STR("garbage"), world->now_ms);
-    link_listener_receive(world->listener, STR(""), STR("garbage"), world->now_ms);
+    receive(world, STR("x"), STR("garbage"));
+    receive(world, STR(""), STR("garbage"));
     assert_int_equal(world->refused, 2);
     strbuf_t frame = {0};
     envelope_encode(&(envelope_t){.type = MSG_SEND, .count = 1, .receiver = 900}, &frame);
-    link_listener_receive(world->listener, str_from(world->routing), strbuf_str(&frame),
-                          world->now_ms);
+    receive(world, str_from(world->routing), strbuf_str(&frame));
     assert_int_equal(world->seen_count, 0);
     /* a role that may not send this */
     run(world, 200);
@@ -472,22 +492,11 @@ static void test_strangers(void **state) {
 static void test_peers_are_bounded(void **state) {
     world_t *world = *state;
     for (unsigned i = 0; i < LISTENER_MAX_PEERS + 5; i++) {
-        strbuf_t body = {0}, frame = {0};
         char name[32], routing[32];
         snprintf(name, sizeof(name), "g%u", i);
         snprintf(routing, sizeof(routing), "g%u/1", i);
-        proto_hello_t hello = {.role = ROLE_REST,
-                               .name = str_from(name),
-                               .incarnation = 1,
-                               .hello_id = 1,
-                               .broker_digest = 5,
-                               .version = STR("x")};
-        proto_hello_encode(&hello, &body);
-        envelope_encode(&(envelope_t){.type = MSG_HELLO, .body = strbuf_str(&body)}, &frame);
-        link_listener_receive(world->listener, str_from(routing), strbuf_str(&frame),
-                              world->now_ms);
-        strbuf_fini(&body);
-        strbuf_fini(&frame);
+        proto_hello_t hello = hello_of(ROLE_REST, name, 1);
+        say_hello(world, ROLE_CLIENTS, routing, &hello);
     }
     assert_int_equal(link_listener_peers(world->listener), LISTENER_MAX_PEERS);
     assert_int_equal(world->refused, 5);
@@ -563,6 +572,52 @@ static void test_each_side_knows_how_far_the_other_has_read(void **state) {
     assert_false(dialer_is_behind(world->dialer));
 }
 
+static void test_a_key_is_for_its_role(void **state) {
+    world_t *world = *state;
+    proto_hello_t hello = hello_of(ROLE_PERSIST, "persist-worker-1", 1);
+    for (role_t key = ROLE_GATEWAY; key <= ROLE_BROKER; key = (role_t)(key << 1))
+        say_hello(world, key, "w/1", &hello);
+    say_hello(world, 0, "w/1", &hello);
+    assert_int_equal(world->listener_ups, 1);
+    assert_int_equal(world->refused, 5);
+    hello.role = ROLE_PERSIST | ROLE_GATEWAY;
+    say_hello(world, ROLE_PERSIST, "w/2", &hello);
+    assert_int_equal(world->listener_ups, 1);
+}
+
+/* Neither by its routing id nor by its instance name. */
+static void test_no_key_touches_a_peer_of_another_role(void **state) {
+    world_t *world = *state;
+    strbuf_t frame = {0};
+    run(world, 200);
+    assert_int_equal(world->listener_ups, 1);
+    proto_hello_t hello = hello_of(ROLE_AUTH, "gateway-1", 1);
+    say_hello(world, ROLE_AUTH, world->routing, &hello);
+    envelope_t next = {.type = MSG_GOODBYE, .count = 1, .receiver = 900, .body = STR("\x80")};
+    envelope_encode(&next, &frame);
+    receive_as(world, ROLE_AUTH, str_from(world->routing), strbuf_str(&frame));
+    assert_int_equal(world->refused, 2);
+    say_hello(world, ROLE_AUTH, "gateway-1/1", &hello); /* a name of its own, if a strange one */
+    assert_int_equal(world->listener_ups, 2);
+    assert_int_equal(world->listener_downs, 0);
+    run(world, 5000);
+    assert_int_equal(dialer_state(world->dialer), DIALER_UP);
+    assert_int_equal(world->dialer_ups, 1);
+    strbuf_fini(&frame);
+}
+
+static void test_a_key_that_is_taken_back_ends_its_link(void **state) {
+    world_t *world = *state;
+    strbuf_t frame = {0};
+    run(world, 200);
+    envelope_encode(&(envelope_t){.type = MSG_HEARTBEAT, .count = 9, .receiver = 900}, &frame);
+    receive_as(world, 0, str_from(world->routing), strbuf_str(&frame));
+    assert_int_equal(world->listener_downs, 1);
+    assert_int_equal(world->refused, 1);
+    assert_int_equal(link_listener_peers(world->listener), 0);
+    strbuf_fini(&frame);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -585,6 +640,9 @@ int main(void) {
         TEST(test_a_broker_that_does_not_read_loses_its_link),
         TEST(test_a_peer_that_does_not_read_loses_its_link),
         TEST(test_each_side_knows_how_far_the_other_has_read),
+        TEST(test_a_key_is_for_its_role),
+        TEST(test_no_key_touches_a_peer_of_another_role),
+        TEST(test_a_key_that_is_taken_back_ends_its_link),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,6 +68,23 @@ static void test_json_string(void **state) {
     strbuf_fini(&b);
 }
 
+static void test_cutting(void **state) {
+    (void)state;
+    str_t rest = STR(" \t first word\r\n\nlast");
+    str_t line = str_take_line(&rest);
+    assert_true(str_eq(line, STR(" \t first word\r")));
+    line = str_trim(line);
+    assert_true(str_eq(line, STR("first word")));
+    assert_true(str_eq(str_take_word(&line), STR("first")));
+    assert_true(str_eq(line, STR(" word")));
+    assert_int_equal(str_take_word(&line).n, 0);
+    assert_int_equal(str_take_line(&rest).n, 0);
+    assert_true(str_eq(str_take_line(&rest), STR("last")));
+    assert_int_equal(rest.n, 0);
+    assert_int_equal(str_take_line(&rest).n, 0);
+    assert_int_equal(str_trim(STR(" \t\r ")).n, 0);
+}
+
 static void test_sharedbuf(void **state) {
     (void)state;
     sharedbuf_t *a = sharedbuf_new(STR("bytes"));
@@ -80,9 +97,9 @@ static void test_sharedbuf(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_compare),   cmocka_unit_test(test_to_u64),
-        cmocka_unit_test(test_utf8),      cmocka_unit_test(test_json_string),
-        cmocka_unit_test(test_sharedbuf),
+        cmocka_unit_test(test_compare), cmocka_unit_test(test_to_u64),
+        cmocka_unit_test(test_utf8),    cmocka_unit_test(test_json_string),
+        cmocka_unit_test(test_cutting), cmocka_unit_test(test_sharedbuf),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
