@@ -11,7 +11,6 @@ import {
   item,
   ready,
   Site,
-  status,
   texts,
   until,
   write,
@@ -158,7 +157,7 @@ test("typing dots come, and go after silence, after the message and when the tex
   // The server would keep them for a minute here: it is the page that stops.
   await comeAndGo(() => composer(customer).pressSequentially("Hm", { delay: 20 }));
   const began = Date.now();
-  await until("the page says so", () => framesOf(customer).at(-1)?.includes("stop_typing"));
+  await until("the page says so", () => framesOf(customer).sent.at(-1)?.includes("stop_typing"));
   await gone();
   console.log(`the dots went ${Date.now() - began} ms after they had come`);
   await comeAndGo(() => composer(customer).pressSequentially("!", { delay: 20 }));
@@ -183,8 +182,8 @@ test("a reply shows what it answers, and leads to it", async () => {
   await customer.locator("[data-marked]").filter({ hasText: "The first question" }).waitFor();
 });
 
-test("a group has a title and members; who is added sees it, who leaves does not", async () => {
-  for (const id of ["g-eva", "g-finn"]) await site.addUser(id, id.slice(2), "photographer");
+test("a group has a title and members: who made it removes others, all add others and leave", async () => {
+  for (const id of ["g-eva", "g-finn", "g-gil"]) await site.addUser(id, id.slice(2), "photographer");
   const owner = await site.open("g-owner", { name: "Owner", role: "photographer" });
   const eva = await site.open("g-eva", { name: "eva", role: "photographer" });
   await ready(owner);
@@ -203,10 +202,29 @@ test("a group has a title and members; who is added sees it, who leaves does not
   await item(eva, "Wedding in June").click();
   await bubble(eva, "Welcome, both").getByText("Owner", { exact: true }).waitFor();
   await bubble(owner, "Welcome, both").getByText("Read by 1 of 2").waitFor({ state: "attached" });
-  eva.on("dialog", (dialog) => void dialog.accept());
+  for (const page of [owner, eva]) page.on("dialog", (dialog) => void dialog.accept());
+
   await eva.getByRole("button", { name: "Members and details" }).click();
+  await eva.getByText("made this group").waitFor();
+  assert.equal(await eva.getByRole("button", { name: /^Remove / }).count(), 0);
+  await eva.getByLabel("Add a member by user name").fill("g-gil");
+  await eva.getByRole("button", { name: "Add", exact: true }).click();
+  await eva.getByRole("list", { name: "Members" }).getByText("g-gil").waitFor();
+  const gil = await site.open("g-gil", { name: "gil", role: "photographer" });
+  await item(gil, "Wedding in June").click();
+  await bubble(gil, "Welcome, both").waitFor();
+
+  const other = await site.page(owner.context(), "g-owner, second tab", new URL(owner.url()).pathname);
+  await bubble(other, "Welcome, both").waitFor();
+  await owner.getByRole("button", { name: "Members and details" }).click();
+  await owner.getByRole("button", { name: "Remove gil from the group" }).click();
+  await owner.getByRole("list", { name: "Members" }).getByText("g-gil").waitFor({ state: "detached" });
+  await gil.getByRole("alert").filter({ hasText: "This conversation is not open to you." }).waitFor();
+  for (const page of [owner, other]) await page.getByText("3 members").waitFor();
+
   await eva.getByRole("button", { name: "Leave group" }).click();
   await item(eva, "Wedding in June").waitFor({ state: "detached" });
+  await owner.getByRole("button", { name: "Close" }).click();
   await owner.getByRole("button", { name: "Members and details" }).click();
   await owner.getByText("2 members").waitFor();
 });
@@ -263,10 +281,11 @@ test("a draft outlives a reload and a change of conversation", async () => {
 
 test("the photographer filters, and has quick replies at hand", async () => {
   const { customer, photographer } = await pair("quick-a", "quick-b");
+  await composer(photographer).fill("Dear quick-a,");
   await photographer.getByRole("button", { name: "Quick replies" }).click();
   await photographer.getByRole("button", { name: /That date is free/ }).click();
   await composer(photographer).press("Enter");
-  await bubble(customer, "That date is free").waitFor();
+  await bubble(customer, "Dear quick-a,\nThat date is free").waitFor();
   await photographer.goto(`${site.url}/`);
   await item(photographer, "quick-a").waitFor();
   await photographer.getByRole("radio", { name: "Unread" }).check();
@@ -275,9 +294,18 @@ test("the photographer filters, and has quick replies at hand", async () => {
   await item(photographer, "quick-a").waitFor();
 });
 
+/** What the page hears when its tab is hidden or shown: a browser without windows does neither. */
+function setVisible(page, isVisible) {
+  return page.evaluate((state) => {
+    Object.defineProperty(document, "visibilityState", { value: state, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, isVisible ? "visible" : "hidden");
+}
+
 test("a hidden page is told of messages by a notification, if allowed", async () => {
-  const { customer, photographer } = await pair("note-a", "note-b");
-  await photographer.context().grantPermissions(["notifications"], { origin: site.url });
+  const { id, customer, photographer } = await pair("note-a", "note-b");
+  const second = await site.page(photographer.context(), "note-b, second tab");
+  await item(second, "note-a").waitFor();
   await photographer.evaluate(() => {
     // The system's notifications can't be seen from here: what the page asks for can.
     window.asked = [];
@@ -288,20 +316,21 @@ test("a hidden page is told of messages by a notification, if allowed", async ()
       }
       close() {}
     };
-    Object.defineProperty(document, "visibilityState", { value: "hidden", configurable: true });
   });
+  await setVisible(photographer, false);
+  await write(customer, "Seen in the other tab");
+  await item(second, "note-a").getByText("Seen in the other tab").waitFor();
+  await item(photographer, "note-a").getByText("1 unread message", { exact: true }).waitFor({ state: "attached" });
+  await setVisible(second, false);
   await write(customer, "Are you there?");
   const asked = await until("a notification", () =>
     photographer.evaluate(() => (window.asked.length ? window.asked : null)),
   );
-  assert.deepEqual(asked, [{ title: "note-a", body: "Are you there?", tag: "conv_note-a_note-b" }]);
-  await until("the title's badge", async () => (await photographer.title()) === "(1) Parley");
+  assert.deepEqual(asked, [{ title: "note-a", body: "Are you there?", tag: id }]);
+  await until("the title's badge", async () => (await photographer.title()) === "(2) Parley");
   const mark = bubble(customer, "Are you there?").locator("[data-status]");
   assert.equal(await mark.getAttribute("data-status"), "sent");
-  await photographer.evaluate(() => {
-    Object.defineProperty(document, "visibilityState", { value: "visible", configurable: true });
-    document.dispatchEvent(new Event("visibilitychange"));
-  });
+  await setVisible(photographer, true);
   await bubble(customer, "Are you there?").locator('[data-status="read"]').waitFor();
 });
 
@@ -319,6 +348,11 @@ test("the keyboard alone is enough", async () => {
   await customer.keyboard.press("Enter");
   await bubble(photographer, "typed\nin two lines").waitFor();
   assert.deepEqual(await texts(photographer), ["typed\nin two lines"]);
-  await status(customer, "Connected").waitFor();
   assert.equal(await bubbles(customer).count(), 1);
+  await site.addUser("keys-c", "keys-c", "photographer");
+  await customer.getByRole("button", { name: "New conversation" }).press("Enter");
+  await customer.getByRole("dialog").waitFor();
+  await customer.keyboard.type("keys-c");
+  await customer.keyboard.press("Enter");
+  await customer.getByRole("heading", { name: "keys-c" }).waitFor();
 });

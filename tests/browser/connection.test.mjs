@@ -17,6 +17,9 @@ import {
   write,
 } from "./harness.mjs";
 
+/** More messages than the default limit, 60, allows at once. */
+const BURST = 100;
+
 let site;
 
 before(async () => {
@@ -113,31 +116,50 @@ test("what is written offline outlives a reload, goes out in order and appears o
   assert.equal((await texts(page)).length, 3);
 });
 
-test("a refused message says why, and can be discarded or tried again", async () => {
-  const { id, customer } = await pair("refuse-a", "refuse-b");
-  // More characters than the server takes; the page itself would not send them.
-  await customer.evaluate(() => {
+/** Puts texts into the browser's outbox, as of a tab that was closed before it could send them. */
+function leaveBehind(page, userId, conversationId, texts) {
+  const entries = texts.map((text, i) => ({
+    clientId: `left-${userId}-${i}`,
+    userId,
+    conversationId,
+    text,
+    writtenAt: i + 1,
+    owner: "a tab that is gone",
+  }));
+  return page.evaluate((all) => {
     const request = indexedDB.open("parley");
     return new Promise((done, failed) => {
       request.onerror = failed;
       request.onsuccess = () => {
         const transaction = request.result.transaction("outbox", "readwrite");
-        for (const n of [1, 2])
-          transaction.objectStore("outbox").put({
-            clientId: `too-long-${n}`,
-            userId: "refuse-a",
-            conversationId: "conv_refuse-a_refuse-b",
-            text: "x".repeat(8001),
-            writtenAt: n,
-            owner: "a tab that is gone",
-          });
+        for (const entry of all) transaction.objectStore("outbox").put(entry);
         transaction.oncomplete = done;
       };
     });
-  });
+  }, entries);
+}
+
+test("more than the limit on sends goes out all the same, in order, as fast as is allowed", async () => {
+  const { id, customer, photographer } = await pair("burst-a", "burst-b");
+  const all = Array.from({ length: BURST }, (_, i) => `burst ${i + 1}`);
+  await leaveBehind(customer, "burst-a", id, all);
+  await customer.reload();
+  await bubble(photographer, `burst ${BURST}`).waitFor();
+  assert.deepEqual(await stored(id, "burst-a"), all);
+  await bubble(customer, `burst ${BURST}`).locator("[data-status]:not([data-status=sending])").waitFor();
+  const refusals = framesOf(customer).received.filter((frame) => frame.includes("rate_limited"));
+  console.log(`${BURST} messages at once: ${refusals.length} times the server said to wait`);
+});
+
+test("a refused message says why, and can be discarded or tried again", async () => {
+  const { id, customer } = await pair("refuse-a", "refuse-b");
+  // More characters than the server takes; the page itself would not send them.
+  const texts = Array.from({ length: 2 }, () => "x".repeat(8001));
+  await leaveBehind(customer, "refuse-a", id, texts);
   await customer.reload();
   const refused = customer.getByRole("alert").filter({ hasText: "Not sent: The server could not accept this." });
   await refused.nth(1).waitFor();
+  await item(customer, "refuse-b").getByText("Not sent:").waitFor();
   await refused.first().getByRole("button", { name: "Discard" }).click();
   await until("one is gone", async () => (await refused.count()) === 1);
   await refused.getByRole("button", { name: "Try again" }).click();
@@ -194,7 +216,7 @@ test("a slow phone network: usable within seconds, and what is written shows at 
 test("a token is renewed before it expires, on the live socket too", async () => {
   const page = await site.open("renew-a");
   await ready(page);
-  const refreshes = () => framesOf(page).filter((frame) => frame.includes("refresh_token"));
+  const refreshes = () => framesOf(page).sent.filter((frame) => frame.includes("refresh_token"));
   // A newer token that is due for renewal soon: both it and the one that follows go to the live socket.
   const renewed = page.waitForResponse((response) => response.url().endsWith("/auth/refresh"));
   const token = site.token("renew-a", { ttl: 33, role: "customer" });
@@ -204,7 +226,7 @@ test("a token is renewed before it expires, on the live socket too", async () =>
   await until("refresh_token on the socket", () => refreshes().length === 2);
   assert.ok(refreshes()[0].includes(token));
   assert.ok(refreshes()[1].includes((await response.json()).token));
-  const connects = framesOf(page).filter((frame) => frame.startsWith("40"));
+  const connects = framesOf(page).sent.filter((frame) => frame.startsWith("40"));
   assert.equal(connects.length, 1);
   await status(page, "Connected").waitFor();
 });
@@ -228,8 +250,8 @@ test("an expired session asks to sign in again and loses no draft", async () => 
   await dialog.waitFor();
   await site.send("exp-b", id, "sent meanwhile");
   await page.unroute("**/auth/refresh");
-  await dialog.getByLabel("Password").fill("correct horse");
-  await dialog.getByRole("button", { name: "Sign in", exact: true }).click();
+  await page.keyboard.type("correct horse");
+  await page.keyboard.press("Enter");
   await dialog.waitFor({ state: "detached" });
   await bubble(page, "sent meanwhile").waitFor();
   assert.equal(await composer(page).inputValue(), "half a sentence");

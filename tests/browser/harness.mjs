@@ -152,9 +152,12 @@ export class Site {
   /** A page of that window. What it reports as an error is a fault. */
   async page(context, who, path = "/") {
     const page = await context.newPage();
-    const sent = [];
-    frames.set(page, sent);
-    page.on("websocket", (socket) => socket.on("framesent", ({ payload }) => sent.push(String(payload))));
+    const own = { sent: [], received: [] };
+    frames.set(page, own);
+    page.on("websocket", (socket) => {
+      socket.on("framesent", ({ payload }) => own.sent.push(String(payload)));
+      socket.on("framereceived", ({ payload }) => own.received.push(String(payload)));
+    });
     page.on("pageerror", (error) => this.faults.push(`${who}: ${error.stack ?? error}`));
     page.on("console", (message) => {
       const isFault = /Content Security Policy|Warning:|Minified React error/.test(message.text());
@@ -213,7 +216,7 @@ export async function follow(page, token) {
   }, token);
 }
 
-/** What the page has sent over its WebSockets, as text. */
+/** What the page has sent and received over its WebSockets, as text. */
 export function framesOf(page) {
   return frames.get(page);
 }

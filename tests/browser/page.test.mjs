@@ -158,6 +158,13 @@ test("on a phone one thing at a time, and back", async () => {
   await item(page, "ph-b").getByText("from the thumb").waitFor();
   const width = await page.evaluate(() => document.documentElement.scrollWidth);
   assert.ok(width <= PHONE.width, `${width} pixels wide`);
+  const fresh = await site.open("ph-c", { viewport: PHONE, hasTouch: true, isMobile: true });
+  await fresh.getByRole("button", { name: "Write to a photographer" }).tap();
+  const dialog = fresh.getByRole("dialog");
+  await dialog.getByLabel("The photographer's user name").waitFor();
+  await dialog.getByRole("radio", { name: "Group", exact: true }).check();
+  await dialog.getByRole("button", { name: "Add", exact: true }).waitFor();
+  assert.equal(await dialog.evaluate((element) => element.scrollWidth - element.clientWidth), 0);
 });
 
 test("axe finds nothing serious: light and dark, phone and desktop, every view", async () => {

@@ -68,6 +68,8 @@ export interface ConversationHead {
   id: string;
   kind: "direct" | "group";
   title?: string;
+  /** Groups: who made it, and may remove others. */
+  creatorId?: string;
   createdAt?: string;
 }
 

@@ -50,7 +50,7 @@ function SignedIn({ keeper, tabs, session }: SignedInProps) {
       onTokenRefused: () => keeper.refused(),
     });
     void chat.start();
-    setParts({ chat, service, keeper });
+    setParts({ chat, service, keeper, tabs });
     return () => chat.stop();
     // The user of a key never changes; a renewed token brings a new object of the same user.
   }, [keeper, tabs, user.id]);

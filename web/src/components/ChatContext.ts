@@ -2,6 +2,7 @@ import { createContext, useContext } from "react";
 import { useStore } from "zustand";
 import type { SocketService } from "../services/socket.service";
 import type { Chat } from "../state/chat";
+import type { Tabs } from "../services/tabs";
 import type { SessionKeeper } from "../state/session";
 import type { State } from "../state/state";
 
@@ -9,6 +10,7 @@ export interface ChatParts {
   chat: Chat;
   service: SocketService;
   keeper: SessionKeeper;
+  tabs: Tabs;
 }
 
 export const ChatContext = createContext<ChatParts | null>(null);

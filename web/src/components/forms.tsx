@@ -72,6 +72,7 @@ export function SignInForm({ keeper, userId }: SignInFormProps) {
         value={password}
         onChange={(event) => setPassword(event.target.value)}
         autoComplete="current-password"
+        data-autofocus={userId !== undefined || undefined}
         required
       />
       <Failure text={failure} />
@@ -133,6 +134,7 @@ export function RegisterForm({ keeper, role, onRole }: RegisterFormProps) {
       />
       <Field
         label={texts.signIn.password}
+        hint={texts.signIn.passwordHint(PASSWORD_MIN)}
         type="password"
         value={password}
         onChange={(event) => setPassword(event.target.value)}

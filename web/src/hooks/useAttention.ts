@@ -32,10 +32,11 @@ function show(Notify: typeof Notification, title: string, message: Message): Not
   }
 }
 
-/** The number of unread messages in the title; a notification for what comes while the page is hidden. */
+/** The number of unread messages in the title; a notification for what comes while no tab can be seen. */
 export function useAttention(): void {
   const chat = useChat();
-  const { service } = useChatParts();
+  const { service, tabs } = useChatParts();
+  const userId = useChatState((state) => state.me.id);
   const unread = useChatState(totalUnread);
   const [, navigate] = useLocation();
 
@@ -46,11 +47,13 @@ export function useAttention(): void {
     };
   }, [unread]);
 
-  function notify(message: Message): void {
-    const { me, conversations } = chat.store.getState();
+  useEffect(() => tabs.showView(userId), [tabs, userId]);
+
+  async function notify(message: Message): Promise<void> {
+    const { conversations } = chat.store.getState();
     const Notify = notifications();
-    const isWanted = document.visibilityState === "hidden" && Notify?.permission === "granted";
-    if (!isWanted || message.senderId === me.id) return;
+    if (Notify?.permission !== "granted" || message.senderId === userId) return;
+    if (await tabs.isInView(userId)) return;
     const name = nameOf(conversations[message.conversationId], message.senderId);
     const notification = show(Notify, texts.notification.title(name), message);
     if (!notification) return;
@@ -61,8 +64,8 @@ export function useAttention(): void {
     };
   }
 
-  useSocketEvent(service, "new_message", notify);
+  useSocketEvent(service, "new_message", (message) => void notify(message));
   useSocketEvent(service, "conversation_updated", ({ lastMessage, unreadCount }) => {
-    if (lastMessage && unreadCount > 0) notify(lastMessage);
+    if (lastMessage && unreadCount > 0) void notify(lastMessage);
   });
 }

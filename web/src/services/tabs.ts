@@ -15,7 +15,11 @@ function lockName(tab: string): string {
   return `parley-tab-${tab}`;
 }
 
-/** The tabs of this browser: they talk to each other, and can tell who has been closed. */
+function viewName(userId: string): string {
+  return `parley-view-${userId}`;
+}
+
+/** The tabs of this browser: they talk to each other, and can tell who is closed and who can be seen. */
 export class Tabs {
   readonly id = randomId();
   private readonly channel = new BroadcastChannel("parley");
@@ -44,6 +48,33 @@ export class Tabs {
     const onMessage = (event: MessageEvent<TabMessage>) => listener(event.data);
     this.channel.addEventListener("message", onMessage);
     return () => this.channel.removeEventListener("message", onMessage);
+  }
+
+  /** Lets the others know whenever this tab of that user can be seen. Returns what ends it. */
+  showView(userId: string): () => void {
+    let release: (() => void) | null = null;
+    const update = () => {
+      if (document.visibilityState === "hidden") {
+        release?.();
+        release = null;
+      } else if (!release) {
+        const isOver = new Promise<void>((resolve) => (release = resolve));
+        void this.locks?.request(viewName(userId), { mode: "shared" }, () => isOver).catch(() => undefined);
+      }
+    };
+    update();
+    document.addEventListener("visibilitychange", update);
+    return () => {
+      document.removeEventListener("visibilitychange", update);
+      release?.();
+    };
+  }
+
+  /** Whether a tab of that user can be seen. Where that can't be known: whether this one can. */
+  async isInView(userId: string): Promise<boolean> {
+    if (document.visibilityState === "visible") return true;
+    const { held = [] } = (await this.locks?.query()) ?? {};
+    return held.some((lock) => lock.name === viewName(userId));
   }
 
   /**

@@ -108,13 +108,13 @@ export class Chat {
   }
 
   async addParticipants(conversationId: string, userIds: string[]): Promise<void> {
-    this.adopt(await this.parts.http.addParticipants(conversationId, userIds));
+    this.announce(await this.parts.http.addParticipants(conversationId, userIds));
   }
 
   async removeParticipant(conversationId: string, userId: string): Promise<void> {
     await this.parts.http.removeParticipant(conversationId, userId);
     if (userId === this.state.me.id) this.forget(conversationId);
-    else this.adopt(await this.parts.http.conversation(conversationId));
+    else this.announce(await this.parts.http.conversation(conversationId));
   }
 
   /** Asks for its members anew: nobody is told when others come or go. */
@@ -174,6 +174,12 @@ export class Chat {
 
   discard(clientId: string): void {
     this.outbox.discard(clientId);
+  }
+
+  /** Adds a ready text to what has been written. */
+  insert(conversationId: string, text: string): void {
+    const written = this.state.drafts[conversationId]?.text.trimEnd() ?? "";
+    this.type(conversationId, written ? `${written}\n${text}` : text);
   }
 
   /** The user writes. */
@@ -270,7 +276,7 @@ export class Chat {
     return conversation.id;
   }
 
-  /** The server tells the others of a new conversation, but not one's own tabs. */
+  /** The server tells others of what was made or changed here, but not one's own tabs. */
   private announce(conversation: Conversation): string {
     const userId = this.state.me.id;
     this.parts.tabs.tell({ type: "conversation", userId, conversationId: conversation.id });

@@ -157,6 +157,15 @@ describe("the list", () => {
     expect(state.list).toEqual({ phase: "ready", nextCursor: "third", isLoadingMore: false });
   });
 
+  test("whoever made a group is known from the list and from joining it", () => {
+    const head = { id: ID, kind: "group" as const, title: "Team", creatorId: "ben" };
+    const fromJoin: Action = { type: "joined", answer: joined(0, { conversation: head }) };
+    for (const state of [run(loaded(head)), run(fromJoin), run(loaded(head), fromJoin)]) {
+      expect(state.conversations[ID]?.creatorId).toBe("ben");
+    }
+    expect(run(loaded()).conversations[ID]?.creatorId).toBeNull();
+  });
+
   test("a failure shows only when there is nothing to show", () => {
     expect(run({ type: "list_failed" }).list.phase).toBe("failed");
     expect(run({ type: "list_loaded", page, isFirst: true }, { type: "list_failed" }).list.phase).toBe("ready");

@@ -7,6 +7,8 @@ export interface ConversationState {
   id: string;
   kind: "direct" | "group";
   title: string | null;
+  /** Groups: who made it, and may remove others. */
+  creatorId: string | null;
   participants: Participant[];
   lastMessage: Message | null;
   headSeq: number;

@@ -11,7 +11,7 @@ export function QuickReplies({ conversationId }: { conversationId: string }) {
   const id = useId();
   const menu = useRef<HTMLDivElement>(null);
   function choose(text: string): void {
-    chat.type(conversationId, text);
+    chat.insert(conversationId, text);
     menu.current?.hidePopover();
     document.querySelector<HTMLTextAreaElement>("[data-composer]")?.focus();
   }

@@ -1,7 +1,10 @@
-import { useEffect, useState, useSyncExternalStore } from "react";
+import { useSyncExternalStore } from "react";
+import { useNow } from "../../hooks/useNow";
 import { texts } from "../../texts";
 import { useChatState } from "../ChatContext";
 import styles from "./layout.module.css";
+
+const TICK_MS = 1_000;
 
 type Look = "connected" | "connecting" | "reconnecting" | "offline";
 
@@ -22,24 +25,12 @@ export function useLook(): Look {
   return state === "reconnecting" ? "reconnecting" : "connecting";
 }
 
-/** The present time, anew every second. */
-function useNow(isTicking: boolean): number {
-  const [now, setNow] = useState(Date.now);
-  useEffect(() => {
-    if (!isTicking) return;
-    setNow(Date.now());
-    const timer = setInterval(() => setNow(Date.now()), 1000);
-    return () => clearInterval(timer);
-  }, [isTicking]);
-  return now;
-}
-
 /** Whether what is written arrives, and since when it is so. */
 export function ConnectionIndicator() {
   const look = useLook();
   const since = useChatState(({ connection }) => connection.since);
   const isLost = look !== "connected";
-  const now = useNow(isLost);
+  const now = useNow(isLost ? TICK_MS : null);
   return (
     <p className={styles["connection"]} data-look={look} title={texts.time.moment(new Date(since))}>
       <span className={styles["dot"]} aria-hidden="true" />

@@ -16,6 +16,7 @@ interface ConversationListProps {
   filter: string;
   accepts: ((conversation: ConversationState) => boolean) | undefined;
   selectedId: string | null;
+  onCreate: () => void;
 }
 
 function matches(conversation: ConversationState, me: User, filter: string): boolean {
@@ -27,7 +28,7 @@ function matches(conversation: ConversationState, me: User, filter: string): boo
   );
 }
 
-export function ConversationList({ words, filter, accepts, selectedId }: ConversationListProps) {
+export function ConversationList({ words, filter, accepts, selectedId, onCreate }: ConversationListProps) {
   const chat = useChat();
   const me = useChatState((state) => state.me);
   const list = useChatState((state) => state.list);
@@ -55,7 +56,14 @@ export function ConversationList({ words, filter, accepts, selectedId }: Convers
       <div className={styles["below"]}>
         {list.phase === "loading" && <Spinner label={texts.list.loading} />}
         {list.phase === "failed" && <p role="alert">{texts.list.failed}</p>}
-        {list.phase === "ready" && sorted.length === 0 && <p>{words.emptyBody}</p>}
+        {list.phase === "ready" && sorted.length === 0 && (
+          <div className={styles["empty"]}>
+            <p>{words.emptyBody}</p>
+            <Button isPrimary className={styles["start"]} onClick={onCreate}>
+              {words.start}
+            </Button>
+          </div>
+        )}
         {list.phase === "ready" && sorted.length > 0 && shown.length === 0 && <p>{texts.list.noMatch}</p>}
         {list.nextCursor && (
           <Button isSmall disabled={list.isLoadingMore} onClick={() => void chat.loadMoreConversations()}>
@@ -118,11 +126,21 @@ const Item = memo(function Item({ conversation, me, isSelected }: ItemProps) {
   );
 });
 
-/** Who types, a draft, or the last message. */
+/** What was refused, who types, a draft, or the last message. */
 function Preview({ conversation, me, isSelected }: ItemProps) {
   const isTyping = useChatState((state) => Object.keys(state.typing[conversation.id] ?? {}).length > 0);
   const draft = useChatState((state) => state.drafts[conversation.id]?.text.trim() ?? "");
+  const refused = useChatState((state) =>
+    state.outbox.find(({ conversationId, refusal }) => refusal && conversationId === conversation.id),
+  );
   const { lastMessage } = conversation;
+  if (refused) {
+    return (
+      <span className={styles["preview"]} dir="auto">
+        <b className={styles["draft"]}>{texts.message.failed}</b> {refused.text}
+      </span>
+    );
+  }
   if (isTyping) return <span className={styles["typing"]}>{texts.list.typing}</span>;
   if (draft && !isSelected) {
     return (

@@ -2,12 +2,15 @@ import { ArrowLeft, Info } from "lucide-react";
 import { type ReactNode, useEffect, useMemo, useState } from "react";
 import { Link } from "wouter";
 import type { ErrorBody, User } from "../../contract";
+import { useNow } from "../../hooks/useNow";
+import type { OutboxEntry } from "../../services/outbox";
 import { conversationName, peerOf } from "../../state/selectors";
-import type { ConversationState } from "../../state/state";
+import type { ConversationState, State } from "../../state/state";
 import { texts } from "../../texts";
 import { useChat, useChatState } from "../ChatContext";
 import { Avatar } from "../ui/Avatar";
 import { Button, IconButton, Spinner } from "../ui/controls";
+import { PendingBubble } from "./Bubble";
 import { Composer } from "./Composer";
 import { ConnectionIndicator, useLook } from "./ConnectionIndicator";
 import { DetailsDialog } from "./DetailsDialog";
@@ -15,6 +18,9 @@ import { MessageList } from "./MessageList";
 import { LIST_PATH } from "./routes";
 import { TypingLine } from "./TypingLine";
 import styles from "./conversation.module.css";
+
+/** How often "5 min ago" is looked at again. */
+const AGO_TICK_MS = 30_000;
 
 interface ConversationViewProps {
   conversationId: string;
@@ -33,13 +39,18 @@ export function ConversationView({ conversationId, placeholder, tools }: Convers
     [outbox, conversationId],
   );
   const isMissing = !thread;
+  const isGroup = conversation?.kind === "group";
 
   useEffect(() => {
     if (isMissing) void chat.open(conversationId);
   }, [chat, conversationId, isMissing]);
 
+  useEffect(() => {
+    if (isGroup) void chat.refreshConversation(conversationId);
+  }, [chat, conversationId, isGroup]);
+
   if (thread?.phase === "failed" && thread.messages.length === 0) {
-    return <Failed error={thread.error} onRetry={() => void chat.open(conversationId)} />;
+    return <Failed error={thread.error} pending={pending} onRetry={() => void chat.open(conversationId)} />;
   }
   return (
     <section className={styles["view"]} aria-label={conversation && conversationName(conversation, me)}>
@@ -50,6 +61,7 @@ export function ConversationView({ conversationId, placeholder, tools }: Convers
       ) : (
         <div className={styles["loading"]}>
           <Spinner label={texts.conversation.loading} />
+          <Unsent pending={pending} />
         </div>
       )}
       <TypingLine conversationId={conversationId} />
@@ -74,12 +86,30 @@ function explain(error: ErrorBody | null): string {
   return texts.conversation.failed;
 }
 
-function Failed({ error, onRetry }: { error: ErrorBody | null; onRetry: () => void }) {
+/** What was written and is still here, while there is no list of messages to show it in. */
+function Unsent({ pending }: { pending: readonly OutboxEntry[] }) {
+  return (
+    <div className={styles["unsent"]}>
+      {pending.map((entry) => (
+        <PendingBubble key={entry.clientId} entry={entry} isFirst isLast />
+      ))}
+    </div>
+  );
+}
+
+interface FailedProps {
+  error: ErrorBody | null;
+  pending: readonly OutboxEntry[];
+  onRetry: () => void;
+}
+
+function Failed({ error, pending, onRetry }: FailedProps) {
   return (
     <div className={styles["failed"]}>
       <p role="alert">{explain(error)}</p>
       <Button onClick={onRetry}>{texts.conversation.tryAgain}</Button>
       <Link href={LIST_PATH}>{texts.conversation.back}</Link>
+      <Unsent pending={pending} />
     </div>
   );
 }
@@ -88,6 +118,7 @@ function Header({ conversation, me }: { conversation: ConversationState | undefi
   const [isOpen, setOpen] = useState(false);
   const peer = conversation && peerOf(conversation, me);
   const presence = useChatState((state) => (peer ? state.presence[peer.id] : undefined));
+  const now = new Date(useNow(AGO_TICK_MS));
   const name = conversation ? conversationName(conversation, me) : "";
   const isGroup = conversation?.kind === "group";
   return (
@@ -106,7 +137,7 @@ function Header({ conversation, me }: { conversation: ConversationState | undefi
           />
           <div className={styles["title"]}>
             <h2 dir="auto">{name}</h2>
-            <p>{isGroup ? texts.conversation.members(conversation.participants.length) : seenText(presence)}</p>
+            <p>{isGroup ? texts.conversation.members(conversation.participants.length) : seenText(presence, now)}</p>
           </div>
           <IconButton label={texts.conversation.details} onClick={() => setOpen(true)}>
             <Info size={21} />
@@ -118,8 +149,8 @@ function Header({ conversation, me }: { conversation: ConversationState | undefi
   );
 }
 
-function seenText(presence: { online: boolean; lastSeenAt: string | null } | undefined): string {
+function seenText(presence: State["presence"][string] | undefined, now: Date): string {
   if (presence?.online) return texts.conversation.online;
   if (!presence?.lastSeenAt) return "\u00a0";
-  return texts.conversation.lastSeen(texts.time.ago(new Date(presence.lastSeenAt)));
+  return texts.conversation.lastSeen(texts.time.ago(new Date(presence.lastSeenAt), now));
 }

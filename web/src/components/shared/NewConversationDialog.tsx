@@ -75,7 +75,7 @@ function DirectForm({ words, onClose, onCreated }: DialogProps) {
         autoCapitalize="none"
         autoComplete="off"
         spellCheck={false}
-        autoFocus
+        data-autofocus
         required
       />
       <Buttons text={texts.create.start} isBusy={isBusy} onClose={onClose} />

@@ -45,7 +45,13 @@ export function Sidebar({ words, accepts, tools, selectedId, onCreate }: Sidebar
         />
       </div>
       {tools && <div className={styles["tools"]}>{tools}</div>}
-      <ConversationList words={words} filter={filter} accepts={accepts} selectedId={selectedId} />
+      <ConversationList
+        words={words}
+        filter={filter}
+        accepts={accepts}
+        selectedId={selectedId}
+        onCreate={onCreate}
+      />
     </div>
   );
 }

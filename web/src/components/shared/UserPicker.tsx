@@ -52,19 +52,17 @@ export function UserPicker({ users, onChange }: UserPickerProps) {
 
   return (
     <div>
-      <div className={styles["add"]}>
-        <Field
-          label={texts.create.addMember}
-          value={id}
-          error={error}
-          onChange={(event) => setId(event.target.value)}
-          onKeyDown={onKeyDown}
-          autoCapitalize="none"
-          autoComplete="off"
-          spellCheck={false}
-        />
-        <Button onClick={() => void add()}>{texts.create.add}</Button>
-      </div>
+      <Field
+        label={texts.create.addMember}
+        value={id}
+        error={error}
+        onChange={(event) => setId(event.target.value)}
+        onKeyDown={onKeyDown}
+        autoCapitalize="none"
+        autoComplete="off"
+        spellCheck={false}
+        button={<Button onClick={() => void add()}>{texts.create.add}</Button>}
+      />
       {users.length > 0 && (
         <ul className={styles["users"]} aria-label={texts.create.members}>
           {users.map((user) => (

@@ -19,6 +19,8 @@ export function Dialog({ title, children, onClose }: DialogProps) {
   useEffect(() => {
     const dialog = ref.current;
     if (dialog && !dialog.open) dialog.showModal();
+    // React's autoFocus comes before the dialog is open, and leaves no attribute for the browser.
+    dialog?.querySelector<HTMLElement>("[data-autofocus]")?.focus();
     return () => dialog?.close();
   }, []);
 

@@ -32,11 +32,12 @@ interface FieldProps extends InputHTMLAttributes<HTMLInputElement> {
   label: string;
   hint?: string | undefined;
   error?: string | null | undefined;
-  children?: ReactNode;
+  /** Stands beside the input. */
+  button?: ReactNode;
 }
 
-/** A labelled input; `children` stand below it. */
-export function Field({ label, hint, error, children, ...props }: FieldProps) {
+/** A labelled input. */
+export function Field({ label, hint, error, button, ...props }: FieldProps) {
   const id = useId();
   const note = error ?? hint;
   return (
@@ -44,19 +45,21 @@ export function Field({ label, hint, error, children, ...props }: FieldProps) {
       <label className={styles["label"]} htmlFor={id}>
         {label}
       </label>
-      <input
-        {...props}
-        id={id}
-        className={styles["input"]}
-        aria-invalid={error ? true : undefined}
-        aria-describedby={note ? `${id}-note` : undefined}
-      />
+      <div className={styles["inputRow"]}>
+        <input
+          {...props}
+          id={id}
+          className={styles["input"]}
+          aria-invalid={error ? true : undefined}
+          aria-describedby={note ? `${id}-note` : undefined}
+        />
+        {button}
+      </div>
       {note && (
         <p id={`${id}-note`} className={styles[error ? "error" : "hint"]} role={error ? "alert" : undefined}>
           {note}
         </p>
       )}
-      {children}
     </div>
   );
 }
