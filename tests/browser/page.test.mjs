@@ -360,9 +360,10 @@ test(`${LONG} messages scroll smoothly: few of them are in the document, and the
   assert.ok(result.gap < GAP_PX_MAX, JSON.stringify(result));
   assert.equal(result.disorders, 0);
   await page.locator("[data-messages]").evaluate((element) => element.scrollTo({ top: element.scrollHeight / 2 }));
+  const toNewest = page.getByRole("button", { name: "Go to the newest message" });
+  await toNewest.waitFor();
   await site.send("long-b", id, "the newest one");
-  await page.getByText("1 new message").waitFor();
-  await page.getByRole("button", { name: "Go to the newest message" }).click();
+  await toNewest.filter({ hasText: "1 new message" }).click();
   await until("the newest message in view", () => isInView(bubble(page, "the newest one")));
   assert.ok((await bubbles(page).count()) < ROWS_MAX);
 });
