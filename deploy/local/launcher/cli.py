@@ -4,8 +4,9 @@ import argparse
 import os
 import signal
 import sys
+from pathlib import Path
 
-from launcher import (benchmark, build, demo, logs, packages, plan, ports, report, testing, tokens,
+from launcher import (backups, benchmark, build, demo, logs, packages, plan, ports, report, testing, tokens,
                       traces)
 from launcher.console import Failure, Step, say
 from launcher.settings import Settings
@@ -156,11 +157,32 @@ def command_keygen(settings, options):
     os.execv(keygen, [str(keygen), os.path.abspath(options.directory)])
 
 
-def command_psql(settings, options):
-    url = System(settings).supervisor.variable("DATABASE_URL", "persist-worker-1")
-    url = url or settings.get("DATABASE_URL")
+def database_url(system):
+    """What the persist-workers use, or would use."""
+    url = (system.supervisor.variable("DATABASE_URL", "persist-worker-1")
+           or system.settings.get("DATABASE_URL"))
     if not url:
         raise Failure("there is no database yet; start with ./parley up -d")
+    return url
+
+
+def command_backup(settings, options):
+    system = System(settings)
+    require_running(system)
+    backups.backup(database_url(system), Path(options.file))
+    return 0
+
+
+def command_restore(settings, options):
+    system = System(settings)
+    with system.lock():
+        require_running(system)
+        backups.Restore(system, database_url(system), options.file).run()
+    return 0
+
+
+def command_psql(settings, options):
+    url = database_url(System(settings))
     os.execvp("psql", ["psql", url, *options.arguments])
 
 
@@ -207,6 +229,11 @@ def parser():
                  "make the keys of the links between services of a deployment, for BUS_KEYS")
     keygen.add_argument("directory", metavar="DIRECTORY")
     add("psql", command_psql, "open the database; arguments go to psql")
+    backup = add("backup", command_backup, "write the database to FILE, while everything runs")
+    backup.add_argument("file", metavar="FILE")
+    restore = add("restore", command_restore,
+                  "replace the database by a backup; the one before is kept under another name")
+    restore.add_argument("file", metavar="FILE")
     test = add("test", command_test, "install what tests need, build, run the tests or one part")
     test.add_argument("part", nargs="?", choices=list(testing.PARTS), metavar="PART",
                       help=", ".join(testing.PARTS))
