@@ -131,7 +131,7 @@ test("the events that clients hear are those that the gateway emits", () => {
     .map((name) => readFileSync(resolve(folder, name), "utf8"))
     .join("\n");
   const emitted = new Set();
-  for (const [, call] of code.matchAll(/(?:core_emit\(|packet_new\(|\.event = |str_eq\(event, )([^;{}]*)/g))
+  for (const [, call] of code.matchAll(/(?:core_emit(?:_lasting)?\(|packet_new\(|\.event = |str_eq\(event, )([^;{}]*)/g))
     for (const [, name] of call.matchAll(/STR\("([a-z_]+)"\)/g)) emitted.add(name);
   const described = asyncapi.content.operations.serverEvents.messages.map(({ $ref }) => $ref.split("/").at(-1));
   assert.deepEqual([...emitted].sort(), described.sort());

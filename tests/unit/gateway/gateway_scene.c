@@ -324,7 +324,8 @@ void scene_init(scene_t *self) {
 }
 
 void scene_start(scene_t *self) {
-    self->core = gateway_core_new(&self->config, &scene_ops, self);
+    self->ops = &scene_ops;
+    self->core = gateway_core_new(&self->config, self->ops, self);
     scene_up(self, 0);
     scene_up(self, 1);
     scene_after(self, GATEWAY_HEADS_AGAIN_MS); /* nothing to compare any more */
@@ -385,6 +386,20 @@ size_t scene_ask(scene_t *self, const char *token, const char *address) {
                          &(gateway_hello_t){.token = str_from(token),
                                             .address = str_from(address),
                                             .context = self->context});
+    return self->socket_count;
+}
+
+size_t scene_return(scene_t *self, const char *user, const char *pid, const char *offset) {
+    assert_true(self->socket_count < SCENE_SOCKETS);
+    scene_socket_t *socket = &self->sockets[++self->socket_count];
+    gateway_core_connect(self->core, socket,
+                         &(gateway_hello_t){.token = STR("token"),
+                                            .address = STR("10.0.0.1"),
+                                            .pid = str_from(pid),
+                                            .offset = str_from(offset),
+                                            .context = self->context});
+    scene_identity(self, user, self->unix_ms + SCENE_TOKEN_MS);
+    scene_answer(self, MSG_AUTH_VERIFY, MSG_IDENTITY);
     return self->socket_count;
 }
 

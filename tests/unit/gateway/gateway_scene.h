@@ -57,6 +57,7 @@ typedef struct {
     scene_request_t requests[SCENE_REQUESTS]; /* unanswered, oldest first */
     size_t request_count;
     uint64_t last_request;
+    const gateway_ops_t *ops;
     size_t packets; /* encoded and not let go of yet */
     size_t packets_made;
     size_t acks;                    /* owed */
@@ -92,6 +93,8 @@ void scene_up(scene_t *self, size_t broker);
 
 /* A client asks to be let in; returns its number. */
 size_t scene_ask(scene_t *self, const char *token, const char *address);
+/* The same of one that shows a session to go on with; its token is valid: the answer is there. */
+size_t scene_return(scene_t *self, const char *user, const char *pid, const char *offset);
 /* The same with a good token of the user's, up to the end: it is in, and the record is empty. */
 size_t scene_connect(scene_t *self, const char *user);
 /* An event with an acknowledgement of this number, 0 for none; `payload` is JSON. */
@@ -131,6 +134,8 @@ void scene_history(scene_t *self, uint64_t from, uint64_t to, uint64_t head);
 /* The same with one message by this sender and client id. */
 void scene_history_one(scene_t *self, uint64_t seq, const char *sender, const char *client_id);
 void scene_heads(scene_t *self, const uint64_t *seqs, size_t n, const char *generation);
+/* What CHANGES is answered: "added group_x" or "removed …", at these times, with commas. */
+void scene_changed(scene_t *self, const char *events, const char *generation);
 void scene_rejoined(scene_t *self, const uint64_t *refused, size_t n);
 /* "a=1,b=0": who is online. */
 void scene_presences(scene_t *self, const char *states);

@@ -179,6 +179,33 @@ void scene_heads(scene_t *self, const uint64_t *seqs, size_t n, const char *gene
     proto_head_seqs_encode(&heads, &self->body);
 }
 
+void scene_changed(scene_t *self, const char *events, const char *generation) {
+    enum { MOST = 8 };
+    str_t names[MOST], rooms[MOST], payloads[MOST];
+    uint64_t at_ms[MOST];
+    size_t n = 0;
+    char *copy = str_dup(str_from(events)), *rest = copy;
+    for (char *event = NULL; (event = strsep(&rest, ",")) && *event; n++) {
+        assert_true(n < MOST);
+        char *room = strchr(event, ' ') + 1;
+        names[n] = event[0] == 'a'   ? STR("conversation_added")
+                   : event[0] == 'r' ? STR("conversation_removed")
+                                     : STR("conversation_updated");
+        rooms[n] = str_from(room);
+        payloads[n] = STR("{\"told\":1}");
+        at_ms[n] = event[0] == 'u' ? 0 : SCENE_UNIX_MS + n;
+    }
+    strbuf_clear(&self->body);
+    proto_changed_encode(&(proto_changed_t){.events = {names, n},
+                                            .conversations = {rooms, n},
+                                            .payloads = {payloads, n},
+                                            .at_ms = {at_ms, n},
+                                            .now_ms = SCENE_UNIX_MS + 100,
+                                            .generation = str_from(generation)},
+                         &self->body);
+    free(copy);
+}
+
 void scene_rejoined(scene_t *self, const uint64_t *refused, size_t n) {
     strbuf_clear(&self->body);
     proto_rejoined_encode(&(proto_rejoined_t){.refused = {refused, n}}, &self->body);
