@@ -97,6 +97,8 @@ static const config_option_t options[] = {
                  "A client that doesn't answer a heartbeat for this long is gone."),
     MILLISECONDS(connect_timeout_ms, "CONNECT_TIMEOUT_MS", "45000",
                  "A connection that doesn't present a token for this long is closed."),
+    MILLISECONDS(request_timeout_ms, "REQUEST_TIMEOUT_MS", "30000",
+                 "An HTTP request must have come whole within this time."),
     {CONFIG_FIELD(gateway_config_t, recovery), .variable = "RECOVERY", .kind = CONFIG_BOOL,
      .fallback = "on",
      .doc = "off: clients that come back always get a new session (no connection state recovery)."},

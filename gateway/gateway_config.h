@@ -34,6 +34,7 @@ typedef struct {
     int64_t ping_interval_ms;
     int64_t ping_timeout_ms;
     int64_t connect_timeout_ms;
+    int64_t request_timeout_ms;
     bool recovery;
     char *recovery_key;        /* NULL: unset */
     char *recovery_key_before; /* NULL: unset */

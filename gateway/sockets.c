@@ -172,6 +172,7 @@ static err_t listen_on(sockets_t *self) {
         .port = endpoint->port,
         .headers = headers,
         .max_connections = max_tcp_connections(self->config.config),
+        .receive_timeout_ms = (uint32_t)self->config.config->request_timeout_ms,
         .on_get = self->config.on_get,
         .on_refused = on_bytes_refused,
         .arg = self->config.ctx,

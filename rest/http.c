@@ -55,12 +55,27 @@ static void on_timer(uv_timer_t *timer) {
 
 /* ---- connections ---- */
 
+/* Near the limit, at which the daemon would accept nobody any more, the connection goes whose
+ * client has been waited for longest. */
+static void make_room(http_t *self) {
+    size_t max = self->options.config->connections_max;
+    size_t reserve = max / 4 < HTTP_PLACES_RESERVED ? max / 4 : HTTP_PLACES_RESERVED;
+    deadline_t *first = NULL;
+    if (self->connection_count > max - reserve)
+        first = deadline_pop_due(&self->deadlines, INT64_MAX);
+    if (!first)
+        return;
+    metrics_increment(self->options.metrics, METRIC_REFUSED, REFUSED_EVICTED);
+    cut_off(DEADLINE_OWNER(first, connection_t, deadline));
+}
+
 static void open_connection(http_t *self, struct MHD_Connection *mhd, void **connection_ref) {
     const union MHD_ConnectionInfo *fd =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
     const union MHD_ConnectionInfo *peer =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     ASSERT(fd && peer);
+    make_room(self);
     connection_t *connection = xcalloc(1, sizeof(*connection));
     client_address_t address = client_address_of(peer->client_addr);
     connection->http = self;

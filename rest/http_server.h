@@ -10,6 +10,8 @@
 enum {
     HTTP_HEAD_BYTES_MAX =
         32768, /* memory of one connection: request line, headers, answer's head */
+    HTTP_PLACES_RESERVED =
+        16, /* connections less than the limit: room for those that are cut off */
     HTTP_DISCARD_BYTES_MAX =
         1 << 20,            /* of a body that is refused, read so that its answer arrives */
     HTTP_ANSWER_MS = 30000, /* an answer must be taken within this time … */

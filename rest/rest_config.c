@@ -30,7 +30,7 @@ static const config_option_t options[] = {
      .doc = "API requests a second from one address; twice as many at once."},
     {CONFIG_FIELD(rest_config_t, connections_max), .variable = "HTTP_CONNECTIONS_MAX",
      .kind = CONFIG_U64, .min = 1, .max = 100000, .fallback = "4000",
-     .doc = "Connections at once; further ones wait."},
+     .doc = "Connections at once; near it, those that were waited for longest are closed."},
     {CONFIG_FIELD(rest_config_t, connections_per_address_max),
      .variable = "HTTP_CONNECTIONS_PER_ADDRESS_MAX", .kind = CONFIG_U64, .min = 1, .max = 100000,
      .fallback = "100", .doc = "Connections at once from one address that is no trusted proxy."},

@@ -15,6 +15,7 @@ static const char *const refused_values[] = {
     [REFUSED_ANSWER_BYTES] = "answer_bytes",
     [REFUSED_BUS] = "bus",
     [REFUSED_TOO_SLOW] = "too_slow",
+    [REFUSED_EVICTED] = "evicted",
     [REFUSED_HTTP] = "http",
     [REFUSED_ORIGIN] = "origin",
     NULL,

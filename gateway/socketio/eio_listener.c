@@ -9,6 +9,7 @@ enum {
     MAX_HEADER_BYTES = 32 * 1024,
     DEFAULT_CONNECTIONS = 60000,
     DEFAULT_IDLE_SECONDS = 75,
+    DEFAULT_RECEIVE_MS = 30000,
     BACKLOG = 1024,
 };
 
@@ -115,6 +116,8 @@ static void fill_defaults(eio_listener_options_t *options) {
         options->max_connections = DEFAULT_CONNECTIONS;
     if (!options->idle_timeout_seconds)
         options->idle_timeout_seconds = DEFAULT_IDLE_SECONDS;
+    if (!options->receive_timeout_ms)
+        options->receive_timeout_ms = DEFAULT_RECEIVE_MS;
 }
 
 static err_t bind_port(eio_listener_t *self) {

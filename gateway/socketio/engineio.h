@@ -87,6 +87,7 @@ typedef struct {
      * (eio_server_options_t.max_sessions); else the new one. */
     uint32_t max_connections;
     uint32_t idle_timeout_seconds; /* of a kept-alive connection without a request; 0 = 75 */
+    uint32_t receive_timeout_ms;   /* for a whole request, from its first byte; 0 = 30,000 */
     /* Asked for each GET that belongs to no server (health checks, say). NULL: 404 for all. */
     void (*on_get)(void *arg, const eio_request_t *request, eio_reply_t *reply_out);
     /* Told of each connection that is dropped because what came on it isn't HTTP, or too much of

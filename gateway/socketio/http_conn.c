@@ -4,9 +4,8 @@
 #include "gateway/socketio/eio_listener.h"
 
 enum {
-    RECEIVE_TIMEOUT_MS = 30000, /* for a whole request, from its first byte */
-    SEND_TIMEOUT_MS = 30000,    /* for a response that doesn't go at once */
-    GOODBYE_TIMEOUT_MS = 2000,  /* for the client to close behind our last response */
+    SEND_TIMEOUT_MS = 30000,   /* for a response that doesn't go at once */
+    GOODBYE_TIMEOUT_MS = 2000, /* for the client to close behind our last response */
 };
 
 enum {
@@ -200,7 +199,7 @@ static size_t take_head(http_conn_t *self, str_t bytes) {
     err_t err = http_head_parse(bytes, listener->options.max_header_bytes, &head, &length);
     if (self->deadline.list != &listener->receiving)
         timeout_set(&self->deadline, &listener->receiving,
-                    listener_now(listener) + RECEIVE_TIMEOUT_MS);
+                    listener_now(listener) + listener->options.receive_timeout_ms);
     if (err == ERR_UNAVAILABLE)
         return 0;
     self->head_only = false;

@@ -119,6 +119,32 @@ class Service {
     return readFileSync(this.logFile, "utf8");
   }
 
+  /** What it tells of itself: series, as in `parley_broker_jobs{class="write",state="queued"}`, => number. */
+  async metrics() {
+    const response = await fetch(`${this.adminUrl}/metrics`);
+    const lines = (await response.text()).split("\n").filter((line) => line && !line.startsWith("#"));
+    return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.slice(line.lastIndexOf(" ")))]));
+  }
+
+  /** One of them; the sum of all series of a metric that has labels. */
+  async metric(name) {
+    const all = await this.metrics();
+    const matching = [...all].filter(([series]) => series === name || series.startsWith(`${name}{`));
+    if (!matching.length) throw new Error(`${this.name} has no metric ${name}`);
+    return matching.reduce((sum, [, value]) => sum + value, 0);
+  }
+
+  /** Bytes of memory that it has in use. */
+  residentBytes() {
+    const status = readFileSync(`/proc/${this.process.pid}/status`, "latin1");
+    return Number(/VmRSS:\s+(\d+)/.exec(status)[1]) * 1024;
+  }
+
+  /** Memory figures mean nothing under a sanitizer. */
+  isSanitized() {
+    return /[at]san/.test(readFileSync(`/proc/${this.process.pid}/maps`, "latin1"));
+  }
+
   /** Ends it with `signal`, which must be deadly, and waits until it is gone. */
   async end(signal = "SIGTERM") {
     if (!this.process || this.process.exitCode !== null || this.process.signalCode !== null) return;
