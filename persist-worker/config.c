@@ -12,7 +12,7 @@ static const config_option_t options[] = {
      .kind = CONFIG_U64, .min = 1, .max = 16, .fallback = "2",
      .doc = "Connections for reads, besides the one for writes."},
     {CONFIG_FIELD(persist_config_t, batch_rows), .variable = "BATCH_ROWS", .kind = CONFIG_U64,
-     .min = 1, .max = 1000, .fallback = "128",
+     .min = 1, .max = 1000, .fallback = "512",
      .doc = "Messages and read marks that one transaction writes at most."},
     {CONFIG_FIELD(persist_config_t, batch_bytes), .variable = "BATCH_BYTES", .kind = CONFIG_U64,
      .min = 1024, .max = 67108864, .fallback = "1048576",

@@ -171,7 +171,8 @@ export class System {
   faults = [];
   sockets = [];
 
-  /** Starts everything and waits until all is ready. `environment` is given to every service. */
+  /** Starts everything and waits until all is ready. `environment` is given to every service; `build`: another
+   *  build's services. */
   static async start({
     gateways = 1,
     brokers = 1,
@@ -179,8 +180,10 @@ export class System {
     authWorkers = 1,
     rests = 1,
     environment = {},
+    build = buildDir,
   } = {}) {
     const self = new System();
+    self.build = resolve(root, build);
     self.directory = mkdtempSync(join(tmpdir(), "parley-it-"));
     self.secret = randomBytes(32).toString("hex");
     self.database = await Database.start();
@@ -226,7 +229,7 @@ export class System {
           ...(await extra(i)),
         };
         made.push(
-          new Service(this, `${kind}-${i + 1}`, join(buildDir, kind, `parley-${kind}`), environment),
+          new Service(this, `${kind}-${i + 1}`, join(this.build, kind, `parley-${kind}`), environment),
         );
       }
       return made;

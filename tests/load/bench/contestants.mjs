@@ -44,10 +44,10 @@ async function request(address, path, token, body) {
 const users = (first, last) => Array.from({ length: last - first + 1 }, (_, i) => `${first + i}`);
 
 export class Parley {
-  static async start({ gateways = 1, brokers = 1, ...environment } = {}) {
+  static async start({ name = "parley", gateways = 1, brokers = 1, build = buildDir, ...environment } = {}) {
     const self = new Parley();
-    self.system = await System.start({ gateways, brokers, environment: { LOG_LEVEL: "warn", ...environment } });
-    self.name = "parley";
+    self.system = await System.start({ gateways, brokers, build, environment: { LOG_LEVEL: "warn", ...environment } });
+    self.name = name;
     self.secret = self.system.secret;
     self.address = self.system.gateways.map((gateway) => gateway.environment.LISTEN).join(",");
     self.restAddress = self.system.rests[0].environment.LISTEN;

@@ -2,17 +2,19 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { buildDir } from "./contestants.mjs";
 
-const TICKS = 100; // a second, in /proc
+const TICKS = 100; // a second, in /proc/stat
 
-function ticksOf(pid) {
+/** Seconds that a process's threads have run. */
+function secondsOf(pid) {
   try {
-    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
-    return Number(fields[11]) + Number(fields[12]);
+    return readdirSync(`/proc/${pid}/task`)
+      .map((task) => Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, "utf8").split(" ")[0]) / 1e9)
+      .reduce((a, b) => a + b, 0);
   } catch {
     return 0; // it has ended
   }
@@ -22,7 +24,7 @@ function ticksOf(pid) {
 function processorTime(contestant) {
   const services = {};
   for (const { name, pid } of contestant.processes())
-    services[name] = (services[name] ?? 0) + ticksOf(pid) / TICKS;
+    services[name] = (services[name] ?? 0) + secondsOf(pid);
   const [user, nice, system, idle, wait, irq, soft] = readFileSync("/proc/stat", "utf8").split("\n")[0]
     .trim().split(/\s+/).slice(1).map(Number);
   return { services, busy: (user + nice + system + irq + soft) / TICKS, all: (idle + wait) / TICKS };
@@ -54,7 +56,7 @@ export async function load(contestant, mode, options) {
   let out = "";
   child.stdout.on("data", (text) => (out += text));
   const spent = { self: 0 };
-  const watch = setInterval(() => (spent.self = Math.max(spent.self, ticksOf(child.pid) / TICKS)), 50);
+  const watch = setInterval(() => (spent.self = Math.max(spent.self, secondsOf(child.pid))), 50);
   const [code] = await once(child, "close");
   clearInterval(watch);
   const seconds = (performance.now() - began) / 1000;
