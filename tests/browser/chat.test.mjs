@@ -119,6 +119,16 @@ test("sent turns to read when the other has the message in view, and not before"
   assert.equal(conversations.find((one) => one.id === id).unreadCount, 0);
 });
 
+test("who is there has a dot, in the list and in the conversation, and none when gone", async () => {
+  const { customer, photographer } = await pair("dot-a", "dot-b");
+  const dot = item(customer, "dot-b").getByText(", online", { exact: true });
+  await dot.waitFor({ state: "attached" });
+  await customer.getByText("Online", { exact: true }).waitFor();
+  await photographer.context().close();
+  await dot.waitFor({ state: "detached" });
+  await customer.getByText("Last seen just now").waitFor();
+});
+
 test("a message that is scrolled out of view is not read", async () => {
   const { id, customer, photographer } = await pair("view-a", "view-b");
   for (let i = 1; i <= 40; i++) await site.send("view-a", id, `line ${i}`);

@@ -45,6 +45,12 @@ async function stored(id, userId) {
   return messages.map((message) => message.text);
 }
 
+/** Whether the dot beside "Reconnecting…" moves: not for those who want less motion. */
+async function dotMoves(page, isMoving) {
+  const dot = page.locator("[data-look=reconnecting]:visible [aria-hidden]").first();
+  assert.equal((await dot.evaluate((element) => getComputedStyle(element).animationName)) !== "none", isMoving);
+}
+
 test("stopped gateways show “Reconnecting…”; then all heals with nothing lost or doubled", async () => {
   const { id, customer, photographer } = await pair("heal-a", "heal-b");
   await write(customer, "before");
@@ -54,6 +60,9 @@ test("stopped gateways show “Reconnecting…”; then all heals with nothing l
     await status(customer, "Reconnecting…").waitFor();
     await status(photographer, "Reconnecting…").waitFor();
     await status(customer, /for \d+ s/).waitFor();
+    await dotMoves(customer, false);
+    await customer.emulateMedia({ reducedMotion: "no-preference" });
+    await dotMoves(customer, true);
     for (const text of ["written meanwhile 1", "written meanwhile 2"]) await write(customer, text);
     await bubble(customer, "written meanwhile 2").locator('[data-status="sending"]').waitFor();
     await write(photographer, "written meanwhile 3");

@@ -88,7 +88,7 @@ export function SignInForm({ keeper, userId }: SignInFormProps) {
 function explainRegistration(error: ParleyError): string {
   if (error.code === "conflict") return texts.signIn.taken;
   if (error.code === "forbidden") return texts.signIn.closed;
-  return error.code === "invalid_payload" ? error.message : texts.errors[error.code];
+  return texts.errors[error.code];
 }
 
 interface RegisterFormProps {
