@@ -27,6 +27,8 @@ typedef struct {
     uint64_t max_read_job_bytes;
     uint64_t max_auth_jobs;
     uint64_t max_auth_job_bytes;
+    uint64_t max_user_events;
+    uint64_t max_user_event_bytes;
     int64_t job_deadline_ms;
     int64_t retry_after_ms;
 } broker_config_t;

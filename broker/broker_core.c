@@ -157,6 +157,18 @@ static void send_job(void *ctx, peer_t *worker, const envelope_t *envelope) {
 static const jobs_ops_t jobs_ops = {.send = send_job, .expired = core_job_expired};
 static const rights_ops_t rights_ops = {.load = core_load_group, .decided = core_rights_decided};
 
+static void send_user_event(void *ctx, peer_t *gateway, const envelope_t *event) {
+    broker_core_t *self = ctx;
+    self->stats.fanout_envelopes++;
+    core_send(self, gateway, event);
+}
+
+static void user_event_done(void *ctx, peer_t *worker, const envelope_t *event) {
+    core_answer_done(ctx, worker, event);
+}
+
+static const user_events_ops_t user_events_ops = {.send = send_user_event, .done = user_event_done};
+
 broker_core_t *broker_core_new(const broker_core_config_t *config, const broker_core_ops_t *ops,
                                void *ctx, int64_t now_ms, int64_t unix_ms) {
     broker_core_t *self = xcalloc(1, sizeof(*self));
@@ -171,6 +183,7 @@ broker_core_t *broker_core_new(const broker_core_config_t *config, const broker_
     self->presence = presence_new(&config->presence, self->users, now_ms);
     self->rights = rights_new(&config->rights, &rights_ops, self);
     self->jobs = jobs_new(&config->jobs, &jobs_ops, self);
+    self->user_events = user_events_new(&config->user_events, &user_events_ops, self, now_ms);
     self->sink = (fanout_sink_t){.send = send_to_peer, .ctx = self};
     self->hint_sink = (fanout_sink_t){.send = send_hint, .ctx = self};
     self->arena = proto_arena_new();
@@ -187,6 +200,7 @@ void broker_core_free(broker_core_t **self_in) {
         peer->is_down = true;
     while (peers_first(self->peers))
         broker_core_peer_down(self, peers_first(self->peers), 0);
+    user_events_free(&self->user_events);
     jobs_free(&self->jobs);
     rights_free(&self->rights);
     typing_free(&self->typing);
@@ -224,6 +238,7 @@ void broker_core_peer_down(broker_core_t *self, peer_t *peer, int64_t now_ms) {
         core_leave(self, peer->rooms->members, now_ms);
     jobs_origin_down(self->jobs, peer, now_ms);
     jobs_worker_down(self->jobs, peer, now_ms);
+    user_events_peer_down(self->user_events, peer, now_ms);
     peers_remove(self->peers, peer);
 }
 
@@ -267,7 +282,7 @@ static void deliver_from_worker(broker_core_t *self, peer_t *peer, const envelop
         core_on_members_changed(self, peer, envelope, now_ms);
         return;
     case MSG_USER_EVENT:
-        core_on_user_event(self, peer, envelope);
+        core_on_user_event(self, peer, envelope, now_ms);
         return;
     default:
         core_refuse(self, peer, envelope, "an answer that answers nothing");
@@ -278,6 +293,8 @@ void broker_core_deliver(broker_core_t *self, peer_t *peer, const envelope_t *en
                          int64_t now_ms) {
     if (peer->role == ROLE_PERSIST || peer->role == ROLE_AUTH)
         deliver_from_worker(self, peer, envelope, now_ms);
+    else if ((envelope->flags & ENVELOPE_REPLY) && peer->role == ROLE_GATEWAY)
+        user_events_confirmed(self->user_events, peer, envelope->request_id, now_ms);
     else if (envelope->flags & ENVELOPE_REPLY)
         self->ops->refused(self->ctx, peer->link, envelope, "an answer that answers nothing");
     else
@@ -293,6 +310,7 @@ void broker_core_tick(broker_core_t *self, int64_t now_ms, int64_t unix_ms) {
     if (!core_sheds_hints(self))
         presence_pay(self->presence, PRESENCE_PAY_BATCH);
     jobs_tick(self->jobs, now_ms);
+    user_events_tick(self->user_events, now_ms);
     core_store_last_seen(self, now_ms);
 }
 
@@ -324,6 +342,10 @@ const rights_t *broker_core_rights(const broker_core_t *self) {
 
 const jobs_t *broker_core_jobs(const broker_core_t *self) {
     return self->jobs;
+}
+
+const user_events_t *broker_core_user_events(const broker_core_t *self) {
+    return self->user_events;
 }
 
 const users_t *broker_core_users(const broker_core_t *self) {

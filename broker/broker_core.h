@@ -12,6 +12,7 @@
 #include "broker/rights.h"
 #include "broker/rooms.h"
 #include "broker/typing.h"
+#include "broker/user_events.h"
 
 typedef enum {
     JOB_OUTCOME_OK,
@@ -59,6 +60,7 @@ typedef struct {
     presence_limits_t presence;
     rights_limits_t rights;
     jobs_limits_t jobs;
+    user_events_limits_t user_events;
     uint32_t group_load_timeout_ms;
     uint32_t retry_after_ms; /* said with `unavailable` */
     size_t max_held_bytes;   /* of messages kept for rejoins that wait */
@@ -109,5 +111,6 @@ const typing_t *broker_core_typing(const broker_core_t *self);
 const presence_t *broker_core_presence(const broker_core_t *self);
 const rights_t *broker_core_rights(const broker_core_t *self);
 const jobs_t *broker_core_jobs(const broker_core_t *self);
+const user_events_t *broker_core_user_events(const broker_core_t *self);
 const users_t *broker_core_users(const broker_core_t *self);
 size_t broker_core_held_bytes(const broker_core_t *self); /* bounded by max_held_bytes */

@@ -16,6 +16,7 @@ struct broker_core {
     presence_t *presence;
     rights_t *rights;
     jobs_t *jobs;
+    user_events_t *user_events;
     fanout_sink_t sink;
     fanout_sink_t hint_sink; /* leaves out who is behind */
     proto_arena_t *arena;    /* of the message being handled */
@@ -86,7 +87,8 @@ void core_on_read_marked(broker_core_t *self, peer_t *worker, const envelope_t *
                          int64_t now_ms);
 void core_on_members_changed(broker_core_t *self, peer_t *worker, const envelope_t *envelope,
                              int64_t now_ms);
-void core_on_user_event(broker_core_t *self, peer_t *worker, const envelope_t *envelope);
+void core_on_user_event(broker_core_t *self, peer_t *worker, const envelope_t *envelope,
+                        int64_t now_ms);
 /* jobs_ops_t */
 void core_job_expired(void *ctx, const job_t *job, int64_t now_ms);
 

@@ -102,6 +102,10 @@ static const metrics_def_t defs[METRIC_COUNT] = {
                                   "Users whose time last seen waits to be stored."},
     [METRIC_LAST_SEEN_LOST] = {METRICS_COUNTER, "parley_broker_last_seen_lost_total",
                                "Users, and batches of users, whose time last seen was not stored."},
+    [METRIC_USER_EVENTS] = {METRICS_GAUGE, "parley_broker_user_events",
+                            "Additions and removals kept for gateways that come back."},
+    [METRIC_USER_EVENTS_UNKEPT] = {METRICS_COUNTER, "parley_broker_user_events_unkept_total",
+                                   "Those told once only, as too many were kept."},
     [METRIC_BUS_ENVELOPES] = {METRICS_COUNTER,
                               "parley_broker_bus_envelopes_total",
                               "Envelopes on all links.",
@@ -192,6 +196,8 @@ void broker_metrics_collect(metrics_t *self, const broker_core_t *core,
     set(self, METRIC_LAST_SEEN_WAITING, 0, presence_unwritten(presence));
     set(self, METRIC_LAST_SEEN_LOST, 0,
         presence_dropped(presence) + broker_core_stats(core)->last_seen_lost);
+    set(self, METRIC_USER_EVENTS, 0, user_events_count(broker_core_user_events(core)));
+    set(self, METRIC_USER_EVENTS_UNKEPT, 0, user_events_unkept(broker_core_user_events(core)));
     set(self, METRIC_TYPING, 0, typing_count(broker_core_typing(core)));
     set(self, METRIC_GROUPS, 0, rights_groups(rights));
     set(self, METRIC_GROUP_CACHE_BYTES, 0, rights_cache_bytes(rights));

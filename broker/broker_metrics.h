@@ -35,6 +35,8 @@ typedef enum {
     METRIC_REJOIN_HELD_BYTES,
     METRIC_LAST_SEEN_WAITING,
     METRIC_LAST_SEEN_LOST,
+    METRIC_USER_EVENTS,
+    METRIC_USER_EVENTS_UNKEPT,
     METRIC_BUS_ENVELOPES,    /* 0 sent, 1 received */
     METRIC_BUS_UNREAD_BYTES, /* by role, in the order of peers_role_names */
     METRIC_BUS_RESYNCS,

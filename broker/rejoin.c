@@ -168,7 +168,9 @@ void core_on_rejoin(broker_core_t *self, peer_t *peer, const envelope_t *envelop
         return;
     }
     if (kind != IDS_GROUP) {
-        admit_and_answer(self, peer, envelope, &rejoin);
+        bool any = admit_and_answer(self, peer, envelope, &rejoin);
+        if (any && kind == IDS_USER)
+            user_events_rejoined(self->user_events, peer, envelope->room);
         return;
     }
     room_t *room = rooms_get(self->rooms, envelope->room);

@@ -245,13 +245,13 @@ static bool is_one_of(const proto_texts_t *users, str_t id) {
 /* Ends the memberships of removed users on one gateway and tells it. The room, and `gateway`, may
  * be gone afterwards. */
 static void expel_from(broker_core_t *self, room_gateway_t *gateway, const envelope_t *fact,
-                       const proto_texts_t *removed, int64_t now_ms) {
+                       const proto_expel_t *expel, int64_t now_ms) {
     peer_t *peer = gateway->peer;
     bool any = false;
     membership_t *member = gateway->members, *next = NULL;
     for (; member; member = next) {
         next = member->next;
-        if (!is_one_of(removed, user_id(member->user)))
+        if (!is_one_of(&expel->users, user_id(member->user)))
             continue;
         any = true;
         core_leave(self, member, now_ms);
@@ -259,23 +259,23 @@ static void expel_from(broker_core_t *self, room_gateway_t *gateway, const envel
     if (!any)
         return;
     strbuf_clear(&self->body);
-    proto_expel_encode(&(proto_expel_t){.users = *removed}, &self->body);
-    envelope_t expel = event_of(fact, MSG_EXPEL);
-    expel.body = strbuf_str(&self->body);
-    core_send(self, peer, &expel);
+    proto_expel_encode(expel, &self->body);
+    envelope_t envelope = event_of(fact, MSG_EXPEL);
+    envelope.body = strbuf_str(&self->body);
+    core_send(self, peer, &envelope);
 }
 
-static void expel(broker_core_t *self, const envelope_t *fact, const proto_texts_t *removed,
-                  int64_t now_ms) {
+static void expel_all(broker_core_t *self, const envelope_t *fact, const proto_expel_t *expel,
+                      int64_t now_ms) {
     room_t *room = rooms_find(self->rooms, fact->room);
-    for (size_t i = 0; room && i < removed->n; i++) {
-        end_typing_of(self, room, removed->items[i]);
+    for (size_t i = 0; room && i < expel->users.n; i++) {
+        end_typing_of(self, room, expel->users.items[i]);
         room = rooms_find(self->rooms, fact->room);
     }
-    room_gateway_t *gateway = room && removed->n ? room->gateways : NULL;
+    room_gateway_t *gateway = room && expel->users.n ? room->gateways : NULL;
     for (room_gateway_t *next = NULL; gateway; gateway = next) {
         next = gateway->next;
-        expel_from(self, gateway, fact, removed, now_ms);
+        expel_from(self, gateway, fact, expel, now_ms);
     }
 }
 
@@ -310,20 +310,24 @@ void core_on_members_changed(broker_core_t *self, peer_t *worker, const envelope
     fanout_cause_t cause;
     answer_with_fact(self, job, envelope, &cause, now_ms);
     rights_changed(self->rights, envelope->room, &change);
-    proto_texts_t removed = still_removed(self, envelope->room, &changed.removed);
-    expel(self, envelope, &removed, now_ms);
-    free((void *)removed.items);
+    proto_expel_t expel = {.users = still_removed(self, envelope->room, &changed.removed),
+                           .version = changed.members_version};
+    expel_all(self, envelope, &expel, now_ms);
+    free((void *)expel.users.items);
     confirm(self, job, worker, envelope, now_ms);
 }
 
-void core_on_user_event(broker_core_t *self, peer_t *worker, const envelope_t *envelope) {
+/* Without a request id it is a hint. */
+void core_on_user_event(broker_core_t *self, peer_t *worker, const envelope_t *envelope,
+                        int64_t now_ms) {
     if (ids_parse_room(envelope->room).kind != IDS_USER) {
         core_refuse(self, worker, envelope, "USER_EVENT for a room that is no user's");
         return;
     }
     room_t *room = rooms_find(self->rooms, envelope->room);
     envelope_t event = event_of(envelope, MSG_USER_EVENT);
-    if (room)
+    if (envelope->request_id)
+        user_events_add(self->user_events, worker, envelope, room, now_ms);
+    else if (room)
         core_fanout(self, room, &event, NULL);
-    core_answer_done(self, worker, envelope);
 }

@@ -93,6 +93,8 @@ bool core_join_is_asked(const member_t *member) {
 
 void core_leave(gateway_core_t *self, member_t *member, const core_failure_t *why) {
     room_t *room = member->room;
+    session_t *session = member->session;
+    bool is_told = why && member->removal_due;
     join_t *join = NULL, *next = NULL;
     DL_FOREACH_SAFE(member->joins, join, next) {
         core_question_t question = question_of(join);
@@ -102,14 +104,18 @@ void core_leave(gateway_core_t *self, member_t *member, const core_failure_t *wh
     }
     strbuf_clear(&self->body);
     proto_leave_encode(&(proto_leave_t){0}, &self->body);
-    envelope_t envelope = core_envelope(self, MSG_LEAVE, room_name(room), member->session);
+    envelope_t envelope = core_envelope(self, MSG_LEAVE, room_name(room), session);
     /* Without a link nothing is lost: what is left is sent when it comes up. */
     (void)!self->ops->post(self->ctx, room->broker, &envelope);
     if (member->placed || member->placed_by) /* else no position named it */
-        core_position_due(self, member->session);
+        core_position_due(self, session);
     if (room->member_count == 1)
         presence_forget_room(self->presence, room);
+    rooms_hold(room);
     rooms_remove_member(self->rooms, member);
+    if (is_told)
+        core_emit_removed(self, session, room);
+    rooms_release(self->rooms, room);
 }
 
 void core_leave_event(gateway_core_t *self, session_t *session, const event_payload_t *payload,

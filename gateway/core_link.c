@@ -103,9 +103,8 @@ static void refuse_member(gateway_core_t *self, room_t *room, uint64_t session_n
     if (!member || !member->unconfirmed || core_join_is_asked(member))
         return;
     core_count(self, METRIC_EXPELLED, 0);
-    session_t *session = member->session;
+    member->removal_due = true;
     core_leave(self, member, &why);
-    core_emit_removed(self, session, room);
 }
 
 static void schedule_round(gateway_core_t *self, core_link_t *link, uint32_t pause_ms) {
@@ -394,49 +393,6 @@ static err_t on_presence(gateway_core_t *self, const envelope_t *envelope) {
     return OK;
 }
 
-/* Their memberships at the broker have ended. Told here, as their own event may come before the
- * answer of a join, or be lost with a link. */
-static err_t on_expel(gateway_core_t *self, const envelope_t *envelope) {
-    proto_expel_t expel;
-    core_failure_t why = core_failure(CODE_FORBIDDEN, NULL);
-    room_t *room = rooms_find(self->rooms, envelope->room);
-    err_t err = proto_expel_decode(envelope->body, self->arena, &expel);
-    if (err || !room)
-        return err;
-    rooms_hold(room);
-    for (size_t i = 0; i < expel.users.n; i++) {
-        const user_t *user = sessions_find_user(self->sessions, expel.users.items[i]);
-        session_t *session = user ? user->sessions : NULL;
-        for (; session; session = session->user_next) {
-            member_t *member = rooms_find_member(self->rooms, room, session->number);
-            if (!member)
-                continue;
-            core_count(self, METRIC_EXPELLED, 0);
-            core_leave(self, member, &why);
-            core_emit_removed(self, session, room);
-        }
-    }
-    rooms_release(self->rooms, room);
-    return OK;
-}
-
-static const member_t *member_of(const gateway_core_t *self, const session_t *session,
-                                 str_t conversation) {
-    const room_t *room = rooms_find(self->rooms, conversation);
-    return room ? rooms_find_member(self->rooms, room, session->number) : NULL;
-}
-
-/* A member is told of its removal by what ends its membership: this event may be old, or early.
- * Who was told so isn't told again. */
-static bool is_told_of_removal(const gateway_core_t *self, session_t *session, str_t conversation) {
-    bool told = session->removed_from == siphash(conversation);
-    if (member_of(self, session, conversation))
-        return true;
-    if (told)
-        session->removed_from = 0;
-    return told;
-}
-
 static void confirm(gateway_core_t *self, size_t broker, const envelope_t *request) {
     strbuf_clear(&self->body);
     proto_done_encode(&(proto_done_t){0}, &self->body);
@@ -447,56 +403,6 @@ static void confirm(gateway_core_t *self, size_t broker, const envelope_t *reque
                        .room = request->room,
                        .body = strbuf_str(&self->body)};
     (void)!self->ops->post(self->ctx, broker, &done);
-}
-
-static bool is_user_event(str_t event) {
-    return str_eq(event, STR("conversation_updated")) || str_eq(event, STR("conversation_added")) ||
-           str_eq(event, STR("conversation_removed"));
-}
-
-static void tell_update(gateway_core_t *self, session_t *session, const proto_user_event_t *event) {
-    if (member_of(self, session, event->conversation_id))
-        return;
-    core_count(self, METRIC_EVENTS_OUT, OUT_CONVERSATION);
-    core_emit(self, session, event->event, event->payload);
-}
-
-/* An addition or a removal. */
-static void tell_change(gateway_core_t *self, session_t *session, const proto_user_event_t *event) {
-    bool removal = str_eq(event->event, STR("conversation_removed"));
-    if (core_recovery_has_told(session, event))
-        return;
-    if (event->at_ms > session->changes_ms)
-        session->changes_ms = event->at_ms;
-    if (removal && is_told_of_removal(self, session, event->conversation_id)) {
-        core_position_due(self, session);
-        return;
-    }
-    if (session->removed_from == siphash(event->conversation_id))
-        session->removed_from = 0;
-    core_count(self, METRIC_EVENTS_OUT, OUT_CONVERSATION);
-    core_emit_lasting(self, session, event->event, event->payload);
-}
-
-static err_t on_user_event(gateway_core_t *self, const envelope_t *envelope) {
-    proto_user_event_t event;
-    err_t err = proto_user_event_decode(envelope->body, self->arena, &event);
-    if (err)
-        return err;
-    if (!is_user_event(event.event))
-        return ERR_INVALID;
-    bool update = str_eq(event.event, STR("conversation_updated"));
-    const user_t *user = sessions_find_user(self->sessions, ids_parse_room(envelope->room).user);
-    session_t *session = user ? user->sessions : NULL;
-    for (; session; session = session->user_next) {
-        if (session->recovery)
-            core_recovery_changed(session->recovery, !update);
-        else if (update)
-            tell_update(self, session, &event);
-        else
-            tell_change(self, session, &event);
-    }
-    return OK;
 }
 
 void gateway_core_deliver(gateway_core_t *self, size_t broker, const envelope_t *envelope) {
@@ -515,10 +421,10 @@ void gateway_core_deliver(gateway_core_t *self, size_t broker, const envelope_t 
         err = on_presence(self, envelope);
         break;
     case MSG_EXPEL:
-        err = on_expel(self, envelope);
+        err = core_on_expel(self, envelope);
         break;
     case MSG_USER_EVENT:
-        err = on_user_event(self, envelope);
+        err = core_on_user_event(self, envelope);
         break;
     default: /* of a later version: not for us */
         break;

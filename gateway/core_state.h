@@ -215,6 +215,11 @@ void core_link_tick(gateway_core_t *self, int64_t now_ms);
 /* Tells the room's broker of its members here; they get nothing until it has confirmed them. */
 void core_link_rejoin(gateway_core_t *self, room_t *room);
 
+/* ---- core_membership.c: EXPEL and USER_EVENT ---- */
+
+err_t core_on_expel(gateway_core_t *self, const envelope_t *envelope);
+err_t core_on_user_event(gateway_core_t *self, const envelope_t *envelope);
+
 /* ---- core_connect.c ---- */
 
 typedef struct {

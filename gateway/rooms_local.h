@@ -40,6 +40,7 @@ struct member {
     bool placed;      /* `last` means something: a JOIN was answered */
     bool unconfirmed; /* REJOIN is unanswered */
     bool recovered;   /* marks up to read_ms were replayed, and none has come since */
+    bool removal_due; /* its user was removed: told when the membership ends */
 };
 
 /* Lives while it has members or somebody holds it (rooms_hold). */

@@ -116,6 +116,7 @@ static void remove_user(sessions_t *self, user_t *user) {
     HASH_DEL(self->users, user);
     free(user->name);
     free(user->role);
+    free(user->news);
     free(user);
 }
 
@@ -154,4 +155,34 @@ void sessions_remove(sessions_t *self, session_t *session) {
         remove_user(self, user);
     free(session->replayed);
     free(session);
+}
+
+/* ---- changes of memberships ---- */
+
+static sessions_news_t *find_news(const user_t *user, uint64_t digest) {
+    for (size_t i = 0; user->news && i < SESSIONS_NEWS_MAX; i++) {
+        if (user->news[i].conversation == digest)
+            return &user->news[i];
+    }
+    return NULL;
+}
+
+uint64_t sessions_news(const user_t *user, str_t conversation) {
+    const sessions_news_t *news = find_news(user, siphash(conversation));
+    return news ? news->version : 0;
+}
+
+bool sessions_is_news(user_t *user, str_t conversation, uint64_t version) {
+    uint64_t digest = siphash(conversation);
+    sessions_news_t *news = find_news(user, digest);
+    if (news && version <= news->version)
+        return false;
+    if (!user->news)
+        user->news = xcalloc(SESSIONS_NEWS_MAX, sizeof(*user->news));
+    if (!news) {
+        news = &user->news[user->news_next];
+        user->news_next = (user->news_next + 1) % SESSIONS_NEWS_MAX;
+    }
+    *news = (sessions_news_t){digest, version};
+    return true;
 }

@@ -18,7 +18,14 @@ enum {
     SESSIONS_NAME_BYTES = 256, /* of a user's name, as the schema bounds it */
     SESSIONS_ROLE_BYTES = 64,
     SESSIONS_SID_BYTES = 20,
+    SESSIONS_NEWS_MAX = 16, /* conversations of which a user's newest change is remembered */
 };
+
+/* The newest change of a user's membership that his sockets were told of. */
+typedef struct {
+    uint64_t conversation; /* digest; 0: none */
+    uint64_t version;
+} sessions_news_t;
 
 /* One socket. Lives from sessions_add to sessions_remove. */
 struct session {
@@ -58,8 +65,10 @@ struct user {
     rate_buckets_t rates;
     char *name; /* as the latest token says; NUL-terminated */
     char *role;
-    bool seen_pending; /* a USER_SEEN is unanswered … */
-    bool seen_stale;   /* … and must be repeated: name or role have changed since */
+    sessions_news_t *news; /* SESSIONS_NEWS_MAX of them; NULL: told of none */
+    size_t news_next;      /* the place of the next */
+    bool seen_pending;     /* a USER_SEEN is unanswered … */
+    bool seen_stale;       /* … and must be repeated: name or role have changed since */
     uint8_t id_bytes;
     char id[];
 };
@@ -111,3 +120,10 @@ session_t *sessions_add(sessions_t *self, const sessions_identity_t *identity, a
 void sessions_remove(sessions_t *self, session_t *session);
 /* Sets name and role anew; whether they changed. */
 bool sessions_rename(user_t *user, const sessions_identity_t *identity);
+
+/* The version of the newest change of the user's membership in a conversation that was told here,
+ * 0: none of late. */
+uint64_t sessions_news(const user_t *user, str_t conversation);
+/* Whether a change is newer than that: then it counts as told now. Remembers it in place of that of
+ * the conversation noted longest ago, if need be. */
+bool sessions_is_news(user_t *user, str_t conversation, uint64_t version);

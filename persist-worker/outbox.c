@@ -3,12 +3,19 @@
 #include "common/ids.h"
 #include "common/log.h"
 
+/* What is told and not yet confirmed. */
+typedef struct {
+    outbox_t *outbox;
+    size_t n;
+} unconfirmed_t;
+
 struct outbox {
     bus_client_t *bus;
     metrics_t *stats;
     void (*confirmed)(void *ctx);
     void *ctx;
-    size_t pending;
+    unconfirmed_t facts;
+    unconfirmed_t events[BROKERS_MAX];
     strbuf_t body;
     strbuf_t room;
 };
@@ -19,6 +26,9 @@ outbox_t *outbox_new(bus_client_t *bus, metrics_t *stats, void (*confirmed)(void
     self->stats = stats;
     self->confirmed = confirmed;
     self->ctx = ctx;
+    self->facts.outbox = self;
+    for (size_t i = 0; i < BROKERS_MAX; i++)
+        self->events[i].outbox = self;
     return self;
 }
 
@@ -72,22 +82,23 @@ static void lose(outbox_t *self, const char *why) {
 }
 
 static void on_confirmed(void *arg, err_t err, const envelope_t *reply) {
-    outbox_t *self = arg;
+    unconfirmed_t *kind = arg;
+    outbox_t *self = kind->outbox;
     (void)reply; /* whatever it says, the broker has it */
-    self->pending--;
+    kind->n--;
     if (err)
         lose(self, err_name(err));
-    if (self->pending == 0)
+    if (kind->n == 0)
         self->confirmed(self->ctx);
 }
 
-static void keep(outbox_t *self, const envelope_t *envelope) {
+static void keep(outbox_t *self, const envelope_t *envelope, unconfirmed_t *kind) {
     link_request_t request = {.envelope = envelope,
                               .timeout_ms = OUTBOX_FACT_TIMEOUT_MS,
                               .on_reply = on_confirmed,
-                              .arg = self};
+                              .arg = kind};
     if (bus_client_request(self->bus, &request).id)
-        self->pending++;
+        kind->n++;
     else
         lose(self, "too many bytes wait");
 }
@@ -102,7 +113,7 @@ void outbox_fact(outbox_t *self, const job_t *job, uint16_t type, str_t body) {
     metrics_increment(self->stats, STATS_FACTS, kind);
     metrics_increment(self->stats, STATS_JOBS,
                       metrics_series(self->stats, STATS_JOBS, STATS_WRITE, CODE_OK));
-    keep(self, &envelope);
+    keep(self, &envelope, &self->facts);
 }
 
 void outbox_event(outbox_t *self, stats_event_t event, str_t user, const outbox_told_t *told) {
@@ -112,7 +123,8 @@ void outbox_event(outbox_t *self, stats_event_t event, str_t user, const outbox_
     proto_user_event_t message = {.event = str_from(names[event]),
                                   .conversation_id = told->conversation,
                                   .payload = told->payload,
-                                  .at_ms = (uint64_t)told->at_ms};
+                                  .at_ms = (uint64_t)told->at_ms,
+                                  .version = (uint64_t)told->version};
     strbuf_clear(&self->body);
     strbuf_clear(&self->room);
     proto_user_event_encode(&message, &self->body);
@@ -130,11 +142,23 @@ void outbox_event(outbox_t *self, stats_event_t event, str_t user, const outbox_
     }
     metrics_increment(self->stats, STATS_EVENTS, event);
     if (event != STATS_UPDATED)
-        keep(self, &envelope);
+        keep(self, &envelope, &self->events[broker]);
     else if (bus_client_send(self->bus, &envelope) != OK)
         log_debug("hint_not_sent");
 }
 
 size_t outbox_pending(const outbox_t *self) {
-    return self->pending;
+    size_t n = self->facts.n;
+    for (size_t i = 0; i < BROKERS_MAX; i++)
+        n += self->events[i].n;
+    return n;
+}
+
+bool outbox_is_told(const outbox_t *self) {
+    size_t count = brokers_count(bus_client_brokers(self->bus));
+    for (size_t i = 0; i < count; i++) {
+        if (self->events[i].n > 0 && !bus_client_is_up(self->bus, i))
+            return false;
+    }
+    return self->facts.n == 0;
 }

@@ -14,7 +14,8 @@ enum {
 
 typedef struct outbox outbox_t;
 
-/* `confirmed` is called when the last fact that waited is confirmed. All are borrowed. */
+/* `confirmed` is called when the last fact, or the last event for a broker, is confirmed. All are
+ * borrowed. */
 outbox_t *outbox_new(bus_client_t *bus, metrics_t *stats, void (*confirmed)(void *ctx), void *ctx);
 /* After the bus is closed. */
 void outbox_free(outbox_t **self);
@@ -32,6 +33,7 @@ typedef struct {
     str_t payload; /* JSON object */
     int64_t at_ms; /* of an addition or removal, Unix */
     trace_t trace;
+    int64_t version; /* the conversation's members_version then */
 } outbox_told_t;
 
 /* Tells the broker of the user's room. conversation_updated is a hint and sent once, the others
@@ -41,3 +43,6 @@ void outbox_event(outbox_t *self, stats_event_t event, str_t user, const outbox_
 
 /* Facts and events not yet confirmed. */
 size_t outbox_pending(const outbox_t *self);
+/* Whether this worker may go: every fact is confirmed, and every event at least sent. A broker
+ * confirms those late which some gateway may have to hear yet, and tells it without us. */
+bool outbox_is_told(const outbox_t *self);

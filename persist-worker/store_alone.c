@@ -168,6 +168,7 @@ static void read_create(const job_t *job, const db_outcome_t *outcome, store_alo
         out->created = true; /* or a second try after an answer that was lost */
     }
     out->has_view = conversation.is_participant;
+    out->members_version = conversation.members_version;
     if (out->created)
         read_others(outcome->results[3], caller, out);
 }

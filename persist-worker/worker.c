@@ -40,7 +40,7 @@ static void wake(void *ctx);
 
 static bool is_finished(const worker_t *self) {
     return self->draining && !writer_is_busy(self->writer) && !reader_is_busy(self->reader) &&
-           outbox_pending(self->outbox) == 0;
+           outbox_is_told(self->outbox);
 }
 
 static void on_later(uv_timer_t *timer) {
@@ -85,6 +85,7 @@ static void on_up(void *ctx, size_t broker, uint64_t epoch) {
     worker_t *self = ctx;
     log_info("broker_up", log_text("broker", brokers_endpoint(self->brokers, broker)),
              log_u64("epoch", epoch));
+    wake(self); /* what a drain waits for may be sent now */
 }
 
 static void on_down(void *ctx, size_t broker, const char *reason) {

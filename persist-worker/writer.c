@@ -132,7 +132,8 @@ static void tell_added(writer_t *self, const job_t *job, const store_alone_t *re
     outbox_told_t told = {.conversation = job->envelope.room,
                           .payload = strbuf_str(&self->answers.json),
                           .at_ms = store_view_time_ms(outcome->results + result->view),
-                          .trace = job->envelope.trace};
+                          .trace = job->envelope.trace,
+                          .version = result->members_version};
     for (size_t i = 0; i < result->user_count; i++)
         outbox_event(self->parts->outbox, STATS_ADDED, result->users[i], &told);
 }
@@ -145,7 +146,8 @@ static void tell_removed(writer_t *self, const job_t *job, const store_alone_t *
                  &(outbox_told_t){.conversation = job->envelope.room,
                                   .payload = strbuf_str(&self->answers.json),
                                   .at_ms = store_view_time_ms(outcome->results + result->view),
-                                  .trace = job->envelope.trace});
+                                  .trace = job->envelope.trace,
+                                  .version = result->members_version});
 }
 
 /* Writes the conversation as the caller sees it into answers.json. */

@@ -128,6 +128,10 @@ static broker_core_config_t limits_of(const broker_part_config_t *config, uint64
                              [JOB_READ] = {tight ? 8 : 1000, 1000000},
                              [JOB_AUTH] = {1000, 1000000}},
                  .max_deadline_ms = 600000},
+        .user_events = {.max_events = 100,
+                        .max_bytes = 1000000,
+                        .settle_ms = 5000,
+                        .keep_ms = 60000},
         .group_load_timeout_ms = 3000,
         .retry_after_ms = 1000,
         .max_held_bytes = tight ? 300 : 1000000,
@@ -204,6 +208,8 @@ void broker_part_check_bounds(const broker_part_t *self) {
     }
     const rights_t *rights = broker_core_rights(self->core);
     ok = ok && rights_waiting_bytes(rights) <= limits->rights.max_waiting_bytes;
+    ok = ok &&
+         user_events_count(broker_core_user_events(self->core)) <= limits->user_events.max_events;
     ok = ok && typing_count(broker_core_typing(self->core)) <= limits->typing.max_entries;
     ok = ok &&
          presence_unwritten(broker_core_presence(self->core)) <= limits->presence.max_unwritten;
@@ -219,7 +225,8 @@ bool broker_part_is_idle(const broker_part_t *self) {
         if (jobs_gauges(broker_core_jobs(self->core), class).jobs > 0)
             return false;
     }
-    return rights_waiting(broker_core_rights(self->core)) == 0;
+    return rights_waiting(broker_core_rights(self->core)) == 0 &&
+           user_events_unanswered(broker_core_user_events(self->core)) == 0;
 }
 
 static void tell_members(const room_gateway_t *gateway,

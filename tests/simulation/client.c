@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "common/json.h"
+#include "common/link_dialer.h"
 
 enum { SENDS_MAX = 64, EMISSIONS_MAX = 512, CALLS_MAX = 1024, ID_BYTES = 32 };
 
@@ -43,6 +44,7 @@ struct client {
     bool is_calm;
     socket_t *socket;
     bool connected;
+    int64_t connected_at_ms;
     view_t views[STORE_ROOMS_MAX];
     send_t sends[SENDS_MAX];
     size_t send_count;
@@ -212,8 +214,10 @@ static void on_refused(client_t *self, const call_t *made, str_t code) {
     bool forbidden = str_eq(code, STR("forbidden"));
     bool final =
         forbidden || str_eq(code, STR("not_found")); /* the latter: a partner unknown yet */
-    if (forbidden)
+    if (forbidden) {
         check_refusal(self, made);
+        self->views[made->room].forbidden_at_ms = world->now_ms;
+    }
     if (made->kind == CALL_JOIN) {
         view_refused(&self->views[made->room]);
         if (final)
@@ -291,6 +295,7 @@ static void on_members_event(client_t *self, const json_value_t *payload, bool a
         return;
     world_note(self->config.world, "%s is told of its %s %zu", self->name,
                added ? "addition to" : "removal from", room);
+    self->views[room].told = added ? TOLD_ADDED : TOLD_REMOVED;
     if (!added) {
         self->views[room].wanted = self->views[room].joined = false;
     } else if (!self->is_calm) {
@@ -319,6 +324,7 @@ static void on_event(void *ctx, str_t name, str_t args) {
 static void on_accepted(void *ctx) {
     client_t *self = ctx;
     self->connected = true;
+    self->connected_at_ms = self->config.world->now_ms;
     world_note(self->config.world, "%s connects as %s", self->name, socket_id(self->socket));
     catch_up(self);
 }
@@ -453,6 +459,19 @@ void client_break(client_t *self) {
 
 /* ---- looking in ---- */
 
+/* Of what happened while it was connected, and the broker of its user's room knew: that news is at
+ * most a lease on its way. A request that is forbidden tells of a removal, too. */
+static bool is_told_of_membership(const client_t *self, size_t index) {
+    const store_room_t *room = &self->config.store->rooms[index];
+    const view_t *view = &self->views[index];
+    int64_t changed_at_ms = room->changed_at_ms[self->config.user];
+    if (changed_at_ms <= self->connected_at_ms + LINK_LEASE_MS)
+        return true;
+    if (room->members[self->config.user])
+        return view->told == TOLD_ADDED;
+    return view->told == TOLD_REMOVED || view->forbidden_at_ms > changed_at_ms;
+}
+
 const char *client_is_unsettled(const client_t *self) {
     if (!self->connected)
         return "isn't connected";
@@ -468,6 +487,8 @@ const char *client_is_unsettled(const client_t *self) {
         const view_t *view = &self->views[i];
         if (view->wanted && !view->joined)
             return "has a room to join";
+        if (!is_told_of_membership(self, i))
+            return "doesn't know whether it is a member";
         if (view->joined && self->config.store->rooms[i].members[self->config.user] &&
             view->last < self->config.store->rooms[i].head)
             return "hasn't seen all messages";

@@ -141,6 +141,7 @@ store_change_t store_add_member(store_t *self, str_t room_id, str_t caller, str_
     if (!room->members[user]) {
         room->members[user] = room->was_member[user] = true;
         room->removed_by[user] = 0;
+        room->changed_at_ms[user] = self->world->now_ms;
         room->members_version++;
         self->order++;
         world_note(self->world, "store: %s has member %zu", room->id, user + 1);
@@ -156,11 +157,17 @@ store_change_t store_remove_member(store_t *self, str_t room_id, str_t caller, s
     if (room->members[user]) {
         room->members[user] = false;
         room->was_removed[user] = true;
+        room->changed_at_ms[user] = self->world->now_ms;
         room->members_version++;
         self->order++;
         world_note(self->world, "store: %s has no member %zu", room->id, user + 1);
     }
     return (store_change_t){.version = room->members_version};
+}
+
+void store_forget_news(store_t *self) {
+    for (size_t i = 0; i < self->room_count; i++)
+        memset(self->rooms[i].changed_at_ms, 0, sizeof(self->rooms[i].changed_at_ms));
 }
 
 void store_removal_acknowledged(store_t *self, store_room_t *room, size_t user) {

@@ -25,6 +25,7 @@ typedef struct {
     bool members[STORE_USERS_MAX];
     uint64_t members_version;
     uint64_t read_seqs[STORE_USERS_MAX];
+    int64_t changed_at_ms[STORE_USERS_MAX]; /* last added or removed then; 0: never */
     /* The order of the newest change that happened before a removal was acknowledged; 0: none. */
     uint64_t removed_by[STORE_USERS_MAX];
     bool was_member[STORE_USERS_MAX];  /* ever */
@@ -78,6 +79,8 @@ typedef struct {
 } store_change_t;
 store_change_t store_add_member(store_t *self, str_t room, str_t caller, str_t user);
 store_change_t store_remove_member(store_t *self, str_t room, str_t caller, str_t user);
+/* News of what has happened so far may be lost: who waits for it isn't promised any. */
+void store_forget_news(store_t *self);
 /* Whoever asked for the removal knows now that it is done. */
 void store_removal_acknowledged(store_t *self, store_room_t *room, size_t user);
 

@@ -4,6 +4,8 @@
 
 void view_reset(view_t *self) {
     self->joined = self->may_hear = self->unsure = self->loose = false;
+    self->told = TOLD_NOTHING;
+    self->forbidden_at_ms = 0;
     self->own_count = 0;
 }
 

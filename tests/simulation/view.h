@@ -6,14 +6,18 @@
 
 enum { VIEW_OWN_MAX = 64 };
 
+typedef enum { TOLD_NOTHING, TOLD_ADDED, TOLD_REMOVED } view_told_t;
+
 typedef struct {
-    bool wanted;   /* the client would be in the room */
-    bool joined;   /* its present socket is, as far as the client knows */
-    bool may_hear; /* its present socket was once: something may still come */
-    bool unsure;   /* a join of its present socket failed: it may be in the room, or not */
-    bool loose;    /* … and then one without `after` went well: where it goes on isn't known */
-    bool has_last; /* it has been joined before, and follows on from `last` */
-    uint64_t last; /* everything up to here was seen */
+    bool wanted;      /* the client would be in the room */
+    bool joined;      /* its present socket is, as far as the client knows */
+    bool may_hear;    /* its present socket was once: something may still come */
+    bool unsure;      /* a join of its present socket failed: it may be in the room, or not */
+    bool loose;       /* … and then one without `after` went well: where it goes on isn't known */
+    view_told_t told; /* the latest that its present socket was told of its user's membership */
+    int64_t forbidden_at_ms;    /* a request of its present socket was, last; 0: none */
+    bool has_last;              /* it has been joined before, and follows on from `last` */
+    uint64_t last;              /* everything up to here was seen */
     uint64_t own[VIEW_OWN_MAX]; /* acknowledged messages of its present socket above `last` */
     size_t own_count;
 } view_t;

@@ -158,7 +158,8 @@ str_t worker_answers_fact(worker_answers_t *self, store_t *store, const job_t *j
     return strbuf_str(&self->body);
 }
 
-str_t worker_answers_event(worker_answers_t *self, const job_t *job, str_t *user_out) {
+str_t worker_answers_event(worker_answers_t *self, const job_t *job, uint64_t members_version,
+                           str_t *user_out) {
     bool adds = job->envelope.type == MSG_ADD_PARTICIPANTS;
     clear(self);
     *user_out = target_of(self, job);
@@ -169,7 +170,8 @@ str_t worker_answers_event(worker_answers_t *self, const job_t *job, str_t *user
     proto_user_event_encode(&(proto_user_event_t){.event = adds ? STR("conversation_added")
                                                                 : STR("conversation_removed"),
                                                   .conversation_id = job->envelope.room,
-                                                  .payload = strbuf_str(&self->json)},
+                                                  .payload = strbuf_str(&self->json),
+                                                  .version = members_version},
                             &self->body);
     return strbuf_str(&self->body);
 }

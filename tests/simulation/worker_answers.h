@@ -50,6 +50,7 @@ str_t worker_answers_error(worker_answers_t *self);
 str_t worker_answers_fact(worker_answers_t *self, store_t *store, const job_t *job,
                           const worker_written_t *written, uint16_t *type_out);
 /* conversation_added or conversation_removed, and for whom. */
-str_t worker_answers_event(worker_answers_t *self, const job_t *job, str_t *user_out);
+str_t worker_answers_event(worker_answers_t *self, const job_t *job, uint64_t members_version,
+                           str_t *user_out);
 str_t worker_answers_of_read(worker_answers_t *self, store_t *store, const job_t *job,
                              const worker_read_t *read, uint16_t *type_out);

@@ -90,10 +90,10 @@ static void keep(worker_part_t *self, const envelope_t *envelope) {
         world_fail(self->config.world, "%s has no room for a fact", self->name);
 }
 
-static void tell_user(worker_part_t *self, const job_t *job) {
+static void tell_user(worker_part_t *self, const job_t *job, uint64_t members_version) {
     strbuf_t room = {0};
     envelope_t event = {.type = MSG_USER_EVENT};
-    event.body = worker_answers_event(&self->answers, job, &event.user);
+    event.body = worker_answers_event(&self->answers, job, members_version, &event.user);
     ids_append_user_room(&room, event.user);
     event.room = strbuf_str(&room);
     keep(self, &event);
@@ -106,7 +106,7 @@ static void tell(worker_part_t *self, const job_t *job, const worker_written_t *
                                     &fact.type);
     keep(self, &fact);
     if (fact.type == MSG_MEMBERS_CHANGED)
-        tell_user(self, job);
+        tell_user(self, job, written->members_version);
 }
 
 /* ---- writing (writer.c) ---- */
@@ -414,6 +414,8 @@ void worker_part_free(worker_part_t **self) {
 
 void worker_part_kill(worker_part_t *self, int64_t back_at_ms) {
     world_note(self->config.world, "fault: %s is killed until %d", self->name, (int)back_at_ms);
+    if (self->bus && bus_pending(self->bus) > 0)
+        store_forget_news(&self->config.database->store);
     stop(self);
     world_at(self->config.world, &self->restart, back_at_ms);
 }

@@ -138,6 +138,10 @@ void scene_init(scene_t *self) {
                                         .max_waiting_bytes = 1 << 20},
                              .jobs = {.classes = {{100, 1 << 20}, {100, 1 << 20}, {100, 1 << 20}},
                                       .max_deadline_ms = 60000},
+                             .user_events = {.max_events = 4,
+                                             .max_bytes = 10000,
+                                             .settle_ms = 5000,
+                                             .keep_ms = 60000},
                              .group_load_timeout_ms = 3000,
                              .retry_after_ms = 1000,
                              .max_held_bytes = 1 << 20}};

@@ -87,6 +87,10 @@ static const char *const every_limit[] = {"BROKERS",
                                           "20",
                                           "REJOIN_HELD_BYTES_MAX",
                                           "21",
+                                          "USER_EVENTS_MAX",
+                                          "22",
+                                          "USER_EVENT_BYTES_MAX",
+                                          "23",
                                           NULL};
 
 static void every_limit_reaches_the_core(void **state) {
@@ -98,6 +102,7 @@ static void every_limit_reaches_the_core(void **state) {
         .presence = {6, 7, 3, 8},
         .rights = {9, 10, 11},
         .jobs = {.classes = {{13, 14}, {15, 16}, {17, 18}}, .max_deadline_ms = 19},
+        .user_events = {22, 23, 7, USER_EVENTS_KEEP_MS},
         .group_load_timeout_ms = 12,
         .retry_after_ms = 20,
         .max_held_bytes = 21};

@@ -151,11 +151,35 @@ static void user_events_go_to_the_gateways_of_that_user(void **state) {
     scene_deliver(&scene, "w1", MSG_USER_EVENT, &(scene_head_t){"user_1", NULL, 0, 0});
     scene_expect(&scene, "g1 USER_EVENT user_1\n");
     proto_user_event_encode(&event, &scene.body);
-    scene_deliver(&scene, "w1", MSG_USER_EVENT, &(scene_head_t){"user_3", NULL, 0, 9});
-    scene_expect(&scene, "w1 DONE reply=9 user_3\n");
-    proto_user_event_encode(&event, &scene.body);
     scene_deliver(&scene, "w1", MSG_USER_EVENT, &(scene_head_t){"conv_1_2", NULL, 0, 10});
     assert_non_null(strstr(strbuf_cstr(&scene.record), "refused USER_EVENT"));
+    scene_fini(&scene);
+}
+
+/* Additions and removals are requests: who was added must hear of it. */
+static void user_events_of_a_worker_that_asks_are_told_until_confirmed(void **state) {
+    (void)state;
+    scene_t scene;
+    start(&scene);
+    proto_user_event_t event = {.event = STR("conversation_added"),
+                                .conversation_id = STR("group_1"),
+                                .payload = STR("{}"),
+                                .version = 4};
+    proto_user_event_encode(&event, &scene.body);
+    scene_deliver(&scene, "w1", MSG_USER_EVENT, &(scene_head_t){"user_1", NULL, 0, 9});
+    scene_expect(&scene, "");
+    uint64_t session = 5;
+    str_t user = STR("1");
+    proto_rejoin_encode(&(proto_rejoin_t){.sessions = {&session, 1}, .users = {&user, 1}},
+                        &scene.body);
+    scene_deliver(&scene, "g1", MSG_REJOIN, &(scene_head_t){"user_1", NULL, 0, 40});
+    scene_expect(&scene, "g1 REJOINED reply=40 user_1 refused=\n"
+                         "g1 USER_EVENT id=1 user_1\n");
+    proto_done_encode(&(proto_done_t){0}, &scene.body);
+    scene_answer(&scene, "g1", MSG_DONE, &(scene_head_t){"user_1", NULL, 0, 1});
+    scene_expect(&scene, "");
+    scene_at(&scene, scene.config.user_events.settle_ms);
+    scene_expect(&scene, "w1 DONE reply=9 user_1\n");
     scene_fini(&scene);
 }
 
@@ -275,6 +299,7 @@ int main(void) {
         cmocka_unit_test(malformed_facts_are_refused),
         cmocka_unit_test(read_marks_are_told_when_they_moved),
         cmocka_unit_test(user_events_go_to_the_gateways_of_that_user),
+        cmocka_unit_test(user_events_of_a_worker_that_asks_are_told_until_confirmed),
         cmocka_unit_test(typing_is_told_on_every_refresh_and_ends_by_itself),
         cmocka_unit_test(typing_ends_when_stopped_and_only_once),
         cmocka_unit_test(typing_ends_with_the_last_session_of_the_user),

@@ -63,6 +63,7 @@ typedef struct {
     size_t acks;                    /* owed */
     char pid[RECOVERY_PID_MAX + 1]; /* of the socket let in last, if it has one */
     unsigned random;
+    uint64_t members_version; /* that EXPEL and USER_EVENT name */
     strbuf_t record;
     strbuf_t body;
     proto_arena_t *arena;

@@ -261,7 +261,8 @@ void scene_presence(scene_t *self, const char *user, bool online, int64_t last_s
 void scene_expel(scene_t *self, const char *room, const char *user) {
     str_t users[] = {str_from(user)};
     strbuf_clear(&self->body);
-    proto_expel_encode(&(proto_expel_t){.users = {users, 1}}, &self->body);
+    proto_expel_encode(&(proto_expel_t){.users = {users, 1}, .version = self->members_version},
+                       &self->body);
     scene_deliver(self, MSG_EXPEL, room, NULL, 0);
 }
 
@@ -270,7 +271,8 @@ void scene_user_event(scene_t *self, const char *user, const char *event, const 
     ids_append_user_room(&name, str_from(user));
     proto_user_event_t told = {.event = str_from(event),
                                .conversation_id = str_from(room),
-                               .payload = STR("{\"hint\":1}")};
+                               .payload = STR("{\"hint\":1}"),
+                               .version = self->members_version};
     strbuf_clear(&self->body);
     proto_user_event_encode(&told, &self->body);
     scene_deliver(self, MSG_USER_EVENT, strbuf_cstr(&name), user, 0);

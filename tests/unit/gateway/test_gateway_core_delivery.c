@@ -454,6 +454,60 @@ TEST(a_removal_is_told_once_whichever_way_it_comes) {
     scene_fini(&scene);
 }
 
+TEST(an_older_change_of_members_is_no_news) {
+    (void)state;
+    scene_t scene;
+    start(&scene, 0);
+    scene.members_version = 4;
+    scene_user_event(&scene, "b", "conversation_added", "group_1");
+    scene_expect(&scene, "s3 conversation_added {\"hint\":1}\n");
+    scene_user_event(&scene, "b", "conversation_added", "group_1");
+    scene.members_version = 3;
+    scene_user_event(&scene, "b", "conversation_removed", "group_1");
+    scene_expect(&scene, "");
+    scene.members_version = 5;
+    scene_user_event(&scene, "b", "conversation_removed", "group_1");
+    scene_expect(&scene, "s3 conversation_removed {\"hint\":1}\n");
+    scene_fini(&scene);
+}
+
+TEST(who_was_added_since_is_not_expelled_for_an_older_removal) {
+    (void)state;
+    scene_t scene;
+    start(&scene, 0);
+    scene.members_version = 5;
+    scene_user_event(&scene, "b", "conversation_added", "conv_a_b");
+    scene_forget(&scene);
+    scene.members_version = 4;
+    scene_expel(&scene, "conv_a_b", "b");
+    scene_new_message(&scene, "conv_a_b", 1, "a"); /* not before the broker has judged */
+    assert_null(strstr(strbuf_cstr(&scene.record), "s3"));
+    assert_non_null(strstr(strbuf_cstr(&scene.record), "ask REJOIN conv_a_b"));
+    scene_rejoined(&scene, NULL, 0);
+    scene_answer(&scene, MSG_REJOIN, MSG_REJOINED);
+    scene_forget(&scene);
+    scene.members_version = 5;
+    scene_expel(&scene, "conv_a_b", "b");
+    assert_non_null(strstr(strbuf_cstr(&scene.record), "s3 " REMOVED));
+    scene_fini(&scene);
+}
+
+TEST(who_leaves_before_the_end_of_the_membership_is_told_why) {
+    (void)state;
+    scene_t scene;
+    start(&scene, 0);
+    scene_user_event(&scene, "b", "conversation_removed", "conv_a_b");
+    scene_expect(&scene, "");
+    scene_event(&scene, 3, "leave_conversation", "\"conv_a_b\"", 9);
+    assert_non_null(strstr(strbuf_cstr(&scene.record), "s3 " REMOVED));
+    scene_forget(&scene);
+    scene_expel(&scene, "conv_a_b", "b");
+    scene_expect(&scene, "");
+    scene_event(&scene, 1, "leave_conversation", "\"conv_a_b\"", 9);
+    assert_null(strstr(strbuf_cstr(&scene.record), REMOVED));
+    scene_fini(&scene);
+}
+
 TEST(what_breaks_the_schema_is_counted_and_dropped) {
     (void)state;
     static const uint16_t types[] = {MSG_NEW_MESSAGE, MSG_TYPING_EVENT, MSG_READ_EVENT,
@@ -495,6 +549,9 @@ int main(void) {
             events_of_a_user_reach_all_its_sockets_but_updates_only_where_it_has_not_joined),
         cmocka_unit_test(who_is_expelled_gets_nothing_more),
         cmocka_unit_test(a_removal_is_told_once_whichever_way_it_comes),
+        cmocka_unit_test(an_older_change_of_members_is_no_news),
+        cmocka_unit_test(who_was_added_since_is_not_expelled_for_an_older_removal),
+        cmocka_unit_test(who_leaves_before_the_end_of_the_membership_is_told_why),
         cmocka_unit_test(what_breaks_the_schema_is_counted_and_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

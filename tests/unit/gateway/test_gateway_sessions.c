@@ -81,11 +81,37 @@ static void test_an_unknown_address_counts_too(void **state) {
     sessions_free(&sessions);
 }
 
+static void test_only_newer_changes_are_news(void **state) {
+    (void)state;
+    sessions_t *sessions = sessions_new(&(sessions_limits_t){0});
+    bool changed = false;
+    session_t *session = add(sessions, "a", "A", "1.1.1.1", &changed);
+    user_t *user = session->user;
+    assert_int_equal(sessions_news(user, STR("group_1")), 0);
+    assert_true(sessions_is_news(user, STR("group_1"), 4));
+    assert_false(sessions_is_news(user, STR("group_1"), 4));
+    assert_false(sessions_is_news(user, STR("group_1"), 3));
+    assert_true(sessions_is_news(user, STR("group_1"), 5));
+    assert_int_equal(sessions_news(user, STR("group_1")), 5);
+    for (int i = 2; i <= SESSIONS_NEWS_MAX; i++) {
+        char group[16];
+        snprintf(group, sizeof(group), "group_%d", i);
+        assert_true(sessions_is_news(user, str_from(group), 1));
+    }
+    assert_int_equal(sessions_news(user, STR("group_1")), 5);
+    assert_true(sessions_is_news(user, STR("group_0"), 1)); /* in place of the first */
+    assert_int_equal(sessions_news(user, STR("group_1")), 0);
+    assert_int_equal(sessions_news(user, STR("group_2")), 1);
+    sessions_remove(sessions, session);
+    sessions_free(&sessions);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_users_live_with_their_sessions),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_an_unknown_address_counts_too),
+        cmocka_unit_test(test_only_newer_changes_are_news),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
