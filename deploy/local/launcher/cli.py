@@ -9,7 +9,7 @@ from pathlib import Path
 from launcher import (backups, benchmark, build, demo, logs, packages, plan, ports, report, testing, tokens,
                       traces)
 from launcher.console import Failure, Step, say
-from launcher.settings import Settings
+from launcher.settings import ROOT, Settings
 from launcher.system import System
 
 SUMMARY = "Runs Parley on this machine, and its tests."
@@ -29,6 +29,7 @@ Settings come from the environment, else from a file .env beside ./parley:
 
 EXIT_NOT_RUNNING = 3
 LOG_LINES = 50
+IMPORT = ROOT / "deploy/database/import"
 
 
 def command_up(settings, options):
@@ -181,6 +182,12 @@ def command_restore(settings, options):
     return 0
 
 
+def command_import(settings, options):
+    url = database_url(System(settings))
+    arguments = (["--dry-run"] if options.dry_run else []) + [options.file]
+    os.execve(IMPORT, [str(IMPORT), *arguments], {**os.environ, "DATABASE_URL": url})
+
+
 def command_psql(settings, options):
     url = database_url(System(settings))
     os.execvp("psql", ["psql", url, *options.arguments])
@@ -234,6 +241,9 @@ def parser():
     restore = add("restore", command_restore,
                   "replace the database by a backup; the one before is kept under another name")
     restore.add_argument("file", metavar="FILE")
+    imports = add("import", command_import, "take over users and messages of another chat")
+    imports.add_argument("--dry-run", action="store_true", help="check all, keep nothing")
+    imports.add_argument("file", metavar="FILE", help="a JSON object a line; docs/operations.md")
     test = add("test", command_test, "install what tests need, build, run the tests or one part")
     test.add_argument("part", nargs="?", choices=list(testing.PARTS), metavar="PART",
                       help=", ".join(testing.PARTS))
