@@ -15,7 +15,7 @@ add_compile_options(-Wall -Wextra -Wno-missing-field-initializers -Wno-missing-b
                     -Werror -fno-omit-frame-pointer -fstack-protector-strong)
 add_compile_definitions(_GNU_SOURCE PARLEY_VERSION="${PROJECT_VERSION}")
 if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
-  add_compile_options(-O2 -D_FORTIFY_SOURCE=2)
+  add_compile_options(-O2 -D_FORTIFY_SOURCE=2 -gdwarf-4) # clang's DWARF 5 is more than valgrind 3.19 reads
 endif()
 if(PARLEY_SANITIZE)
   add_compile_options(-fsanitize=${PARLEY_SANITIZE} -fno-sanitize-recover=all)

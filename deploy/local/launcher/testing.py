@@ -119,6 +119,8 @@ PARTS = {
                     besides=(run_page_tests,)),
     "chaos": Part("services killed and frozen under load", preset="release", labels=("chaos",),
                   jobs="1"),
+    "cost": Part("instructions that the cores' hot paths take", preset="release", labels=("cost",),
+                 jobs="1", speaks=True),
     "tidy": Part("clang-tidy", besides=(run_tidy,)),
     "deploy": Part("images and compose", preset="release", labels=("deploy",), jobs="1"),
     "soak": Part("half an hour of load and kills", preset="release", labels=("soak",), jobs="1"),
@@ -126,11 +128,11 @@ PARTS = {
     "bench": Part("the benchmark", preset="release", labels=("bench",), jobs="1", speaks=True),
 }
 DEFAULT_PARTS = ("build", "unit", "simulation", "fuzz", "integration", "protocol", "asan",
-                 "browser", "chaos")
+                 "browser", "chaos", "cost")
 
 # Minutes on two cores for these parts together.
-BUDGETS = ((("build",), 6), (("unit", "simulation", "fuzz"), 4), (("integration", "protocol"), 4),
-           (("asan",), 4), (("browser",), 3), (("chaos",), 3))
+BUDGETS = ((("build",), 6), (("unit", "simulation", "fuzz", "cost"), 4),
+           (("integration", "protocol"), 4), (("asan",), 4), (("browser",), 3), (("chaos",), 3))
 
 
 def test_environment():
