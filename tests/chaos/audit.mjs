@@ -6,6 +6,8 @@
 /** What one user's client knows of one conversation, over all its connections. */
 export class View {
   last = 0; // everything up to here was seen or is this client's own and acknowledged
+  #ahead = new Set(); // seen above `last`: what is missing before them must turn out to be its own
+  #unanswered = new Set(); // clientIds that were emitted, on any connection
   violations = [];
   mayBeRemoved = false; // its user is added and removed during the test
   isRemoved = false;
@@ -22,14 +24,16 @@ export class View {
     this.violations.push(`${this.name}: ${what}`);
   }
 
-  connected() {
-    this.#joined = false;
+  /** A new connection; `recovered`: of the session of before. */
+  connected(recovered = false) {
+    this.#joined &&= recovered;
     this.#judgeOrder();
     this.#sends = [];
   }
 
   /** Messages are emitted again on each connection until they are acknowledged. */
   emitted(clientId) {
+    this.#unanswered.add(clientId);
     if (!this.#sends.some((send) => send.clientId === clientId)) this.#sends.push({ clientId, seq: 0 });
   }
 
@@ -41,6 +45,7 @@ export class View {
       return;
     }
     const { seq } = answer.message;
+    this.#unanswered.delete(clientId);
     if (send && !send.seq) {
       if (send.echoed && !send.failed) this.#violated(`seq ${seq} came as an event and was acknowledged`);
       send.seq = seq;
@@ -60,8 +65,9 @@ export class View {
 
   #advance(seq) {
     this.last = Math.max(this.last, seq);
-    while (this.#own.delete(this.last + 1)) this.last++;
-    for (const own of this.#own) if (own <= this.last) this.#own.delete(own);
+    while (this.#own.has(this.last + 1) || this.#ahead.has(this.last + 1)) this.last++;
+    for (const set of [this.#own, this.#ahead])
+      for (const each of set) if (each <= this.last) set.delete(each);
   }
 
   /** The ok answer to a join with `after`. */
@@ -79,15 +85,31 @@ export class View {
     this.#advance(expected - 1);
   }
 
-  /** A new_message; `own`: this user is its sender. */
-  message({ seq, clientId }, own = false) {
+  /** What is missing before a message, as far as is known. */
+  #missingBefore(seq) {
+    const missing = [];
+    for (let each = this.last + 1; each < seq; each++)
+      if (!this.#own.has(each) && !this.#ahead.has(each)) missing.push(each);
+    return missing;
+  }
+
+  /**
+   * A new_message; `own`: this user is its sender; `recovered`: the session is, which isn't sent
+   * again what came from it, though the acknowledgement may be lost.
+   */
+  message({ seq, clientId }, own = false, recovered = false) {
     if (!this.#joined) this.#violated(`seq ${seq} came before the join was answered`);
     if (seq > this.#bar) this.#violated(`seq ${seq} came to a removed member`);
     const send = own && this.#sends.find((each) => each.clientId === clientId);
     if (send?.seq) this.#violated(`seq ${seq} came back to the socket that sent it`);
     else if (send) send.echoed = true;
-    if (seq <= this.last) this.#violated(`seq ${seq} came again, after ${this.last}`);
-    else if (seq > this.last + 1) this.#violated(`seq ${seq} came after ${this.last}`);
+    const missing = this.#missingBefore(seq);
+    if (seq <= this.last || this.#ahead.has(seq)) this.#violated(`seq ${seq} came again, after ${this.last}`);
+    else if (missing.length > (recovered ? this.#unanswered.size : 0)) this.#violated(`seq ${seq} came after ${this.last}`);
+    else if (missing.length) {
+      this.#ahead.add(seq);
+      return;
+    }
     this.#advance(seq);
   }
 

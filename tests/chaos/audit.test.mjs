@@ -47,6 +47,21 @@ test("its own message comes in the answer of the next join", () => {
   assert.deepEqual(view.violations, []);
 });
 
+test("a recovered session misses what it sent itself and has no answer to", () => {
+  const view = joined();
+  view.emitted("a");
+  view.message({ seq: 4 }, false, true);
+  view.message({ seq: 5 }, false, true);
+  view.connected(true);
+  view.emitted("a");
+  assert.equal(view.last, 2);
+  view.answered("a", stored(3));
+  assert.equal(view.last, 5);
+  view.message({ seq: 6 }, false, true);
+  view.finish(6);
+  assert.deepEqual(view.violations, []);
+});
+
 for (const [what, run, text] of [
   ["a hole", (view) => view.message({ seq: 4 }), "v: seq 4 came after 2"],
   ["a double", (view) => view.message({ seq: 2 }), "v: seq 2 came again, after 2"],
@@ -54,6 +69,21 @@ for (const [what, run, text] of [
   ["a short join", (view) => view.joined(2, answer([3], 4)), "v: join ended at 3, but the head is 4"],
   ["a reset", (view) => view.joined(2, answer([], 2, { reset: true })), "v: join after 2 was told to start anew"],
   ["an event before the join", (view) => (view.connected(), view.message({ seq: 3 })), "v: seq 3 came before the join was answered"],
+  ["a hole in what is recovered", (view) => {
+    view.emitted("a");
+    view.message({ seq: 5 }, false, true);
+  }, "v: seq 5 came after 2"],
+  ["a double in what is recovered", (view) => {
+    view.emitted("a");
+    view.message({ seq: 4 }, false, true);
+    view.message({ seq: 4 }, false, true);
+  }, "v: seq 4 came again, after 2"],
+  ["a hole in what is recovered that was nothing of its own", (view) => {
+    view.emitted("a");
+    view.message({ seq: 4 }, false, true);
+    view.answered("a", stored(5));
+    view.finish(5);
+  }, "v: saw up to 2 of 5"],
   ["a message missed at the end", (view) => view.finish(3), "v: saw up to 2 of 3"],
   ["an echo behind the answer", (view) => {
     view.emitted("a");

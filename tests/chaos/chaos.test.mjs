@@ -67,12 +67,14 @@ test("what was acknowledged is stored, once, and everybody saw all of it in orde
   const acknowledged = world.clients.flatMap((client) => client.acknowledged);
   const stored = await world.stored();
   const { lost, doubled, disordered } = compareStored(acknowledged, stored);
+  const recoveries = world.clients.reduce((sum, client) => sum + client.recoveries, 0);
   console.log(
     `acknowledged ${acknowledged.length}, stored ${stored.length}, visits ${world.visits}, ` +
-      `removals ${world.removals}: lost ${lost.length}, doubled ${doubled.length}, ` +
+      `sessions recovered ${recoveries}, removals ${world.removals}: lost ${lost.length}, doubled ${doubled.length}, ` +
       `out of order ${disordered.length}, other violations ${world.violations.length}`,
   );
   assert.ok(acknowledged.length > 100 && world.visits > 0 && world.removals > 0, "there was load");
+  if (!process.env.CHAOS_ONLY) assert.ok(recoveries > 0, "sessions were recovered");
   assert.deepEqual({ lost, doubled, disordered }, { lost: [], doubled: [], disordered: [] });
   assert.deepEqual(world.violations, []);
 });

@@ -10,6 +10,7 @@ export class Client {
   views = new Map(); // conversation => View
   acknowledged = [];
   connects = 0;
+  recoveries = 0;
   connectMs = 0; // the longest time from losing a connection to the next
   #outgoing = new Map(); // conversation => messages that are not acknowledged, in order
   #joined = new Set(); // conversations, on this connection
@@ -78,10 +79,11 @@ export class Client {
     this.connects++;
     this.connectMs = Math.max(this.connectMs, performance.now() - this.#lostAt);
     this.#lostAt = 0;
-    this.#joined.clear();
-    for (const view of this.views.values()) view.connected();
+    if (this.socket.recovered) this.recoveries++;
+    else this.#joined.clear();
+    for (const view of this.views.values()) view.connected(this.socket.recovered);
     for (const [conversationId, view] of this.views)
-      if (!view.isRemoved) this.#join(conversationId, this.#life);
+      if (!view.isRemoved && !this.#joined.has(conversationId)) this.#join(conversationId, this.#life);
     for (const messages of this.#outgoing.values())
       for (const message of messages) this.#emit(message, this.#life);
   }
@@ -136,7 +138,7 @@ export class Client {
   }
 
   #onMessage(message) {
-    this.views.get(message.conversationId)?.message(message, message.senderId === this.user);
+    this.views.get(message.conversationId)?.message(message, message.senderId === this.user, this.socket.recovered);
     this.seen(message, this);
   }
 }
