@@ -75,8 +75,15 @@ static void detach(call_t *call) {
     call->session = NULL;
 }
 
+static core_link_t *link_of(const call_t *call) {
+    gateway_core_t *self = call->request.core;
+    return &self->links[brokers_of_room(self->config.brokers, call->room)];
+}
+
 static void end_call(call_t *call) {
     core_request_cancel(&call->request);
+    if (call->is_write)
+        link_of(call)->writes--;
     detach(call);
     free(call);
 }
@@ -278,6 +285,20 @@ static void ask(call_t *call, uint32_t timeout_ms, dialer_reply_fn on_reply) {
     end_call(call);
 }
 
+/* A write waits for its turn among no more than max_writes: how many wait is how long they do. */
+static void ask_write(call_t *call, dialer_reply_fn on_reply) {
+    gateway_core_t *self = call->request.core;
+    if (link_of(call)->writes >= self->config.max_writes) {
+        core_failure_t failure = core_busy(self, BUSY_WRITES);
+        fail_call(call, &failure);
+        end_call(call);
+        return;
+    }
+    call->is_write = true;
+    link_of(call)->writes++;
+    ask(call, GATEWAY_WRITE_TIMEOUT_MS, on_reply);
+}
+
 static void send_message(call_t *call, const event_payload_t *payload) {
     gateway_core_t *self = call->request.core;
     const user_t *user = call->session->user;
@@ -291,7 +312,7 @@ static void send_message(call_t *call, const event_payload_t *payload) {
     };
     strbuf_clear(&self->body);
     proto_send_encode(&send, &self->body);
-    ask(call, GATEWAY_WRITE_TIMEOUT_MS, reply_to_send);
+    ask_write(call, reply_to_send);
 }
 
 /* The start of typing is a hint, and left out before any message is: once half of what may wait
@@ -301,6 +322,7 @@ static bool is_left_out(const call_t *call) {
     if (call->kind != EVENT_TYPING)
         return false;
     return call->session->request_count > self->config.max_requests_per_session / 2 ||
+           link_of(call)->writes > self->config.max_writes / 2 ||
            self->ops->is_busy(self->ctx, brokers_of_room(self->config.brokers, call->room));
 }
 
@@ -325,7 +347,7 @@ static void mark_read(call_t *call, const event_payload_t *payload) {
         mark.present = UINT64_C(1) << 1;
     strbuf_clear(&self->body);
     proto_mark_read_encode(&mark, &self->body);
-    ask(call, GATEWAY_WRITE_TIMEOUT_MS, reply_to_mark_read);
+    ask_write(call, reply_to_mark_read);
 }
 
 static void refresh_token(call_t *call, const event_payload_t *payload) {

@@ -8,6 +8,7 @@ struct call {
     session_t *session; /* NULL: it has gone */
     event_kind_t kind;
     gateway_ack_t ack;
+    bool is_write; /* … that counts in its link's `writes` */
     int64_t started_ms;
     call_t *prev, *next; /* in session->calls */
     str_t room;          /* these two point into `texts` */

@@ -36,6 +36,7 @@ typedef struct {
     gateway_core_t *core;
     size_t broker;
     bool up;
+    size_t writes;        /* messages and read marks that are not answered */
     bool users_stale;     /* a REJOIN of a user's own room failed: all of them again */
     unsigned rounds_left; /* times that heads are still to be compared */
     uint32_t pause_ms;    /* before the next try when one failed; 0: none did */

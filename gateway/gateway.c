@@ -386,6 +386,7 @@ static void write_metrics(void *ctx, strbuf_t *text_out) {
     metrics_set(self->metrics, METRIC_JOIN_WAITING_BYTES, 0, (double)figures.waiting_bytes);
     metrics_set(self->metrics, METRIC_CONNECTING, 0, (double)figures.connects);
     metrics_set(self->metrics, METRIC_REQUESTS_PENDING, 0, (double)figures.requests);
+    metrics_set(self->metrics, METRIC_WRITES_PENDING, 0, (double)figures.writes);
     sockets_collect_metrics(self->sockets, self->metrics);
     metrics_write(self->metrics, text_out);
     bus_metrics_write(self->bus, text_out);

@@ -88,6 +88,9 @@ static const config_option_t options[] = {
      .doc = "Bytes of answers to joins that wait for presence; over it they go without."},
     COUNT(max_requests_per_socket, "MAX_REQUESTS_PER_SOCKET", 1000000, "1000",
           "Events of one socket that may wait for their answers."),
+    COUNT(max_writes, "MAX_WAITING_WRITES", 10000000, "10000",
+          "Messages and read marks that may wait for one broker: with the machine's speed they say "
+          "how long a sender waits before it is told to try again."),
     {CONFIG_FIELD(gateway_config_t, max_bus_bytes), .variable = "MAX_BUS_BYTES", .kind = CONFIG_U64,
      .min = 1 << 20, .max = UINT64_MAX, .fallback = "134217728",
      .doc = "Bytes of requests to one broker that may wait for their answers."},
@@ -149,6 +152,7 @@ gateway_core_config_t gateway_config_core(const gateway_config_t *config) {
         .max_members = config->max_memberships,
         .max_interests = config->max_interests,
         .max_waiting_bytes = config->max_join_bytes,
+        .max_writes = config->max_writes,
         .max_requests_per_session = config->max_requests_per_socket,
     };
     uint64_t factors[] = {1, config->user_rate_factor};

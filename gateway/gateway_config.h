@@ -29,6 +29,7 @@ typedef struct {
     uint64_t max_interests;
     uint64_t max_join_bytes;
     uint64_t max_requests_per_socket;
+    uint64_t max_writes;
     uint64_t max_bus_bytes;
     uint64_t max_bus_requests;
     int64_t ping_interval_ms;

@@ -322,6 +322,13 @@ void gateway_core_close_all(gateway_core_t *self, gateway_close_t reason) {
         core_close(self, session, reason);
 }
 
+static size_t most_writes(const gateway_core_t *self) {
+    size_t most = 0;
+    for (size_t i = 0; i < brokers_count(self->config.brokers); i++)
+        most = self->links[i].writes > most ? self->links[i].writes : most;
+    return most;
+}
+
 gateway_figures_t gateway_core_figures(const gateway_core_t *self) {
     return (gateway_figures_t){
         .sessions = sessions_count(self->sessions),
@@ -333,5 +340,6 @@ gateway_figures_t gateway_core_figures(const gateway_core_t *self) {
         .waiting_bytes = self->waiting_bytes,
         .connects = self->connect_count,
         .requests = self->request_count,
+        .writes = most_writes(self),
     };
 }

@@ -128,6 +128,7 @@ typedef struct {
     size_t max_members;              /* sockets times the conversations they joined */
     size_t max_interests;            /* conversations times the participants who are followed */
     size_t max_waiting_bytes;        /* of joins' answers that wait for presence */
+    size_t max_writes;               /* messages and read marks that wait for one broker */
     size_t max_requests_per_session; /* events of one socket that wait for an answer */
     const recovery_keys_t *recovery; /* borrowed; NULL: sessions are not recovered */
     metrics_t *metrics;              /* of gateway_metrics.h; borrowed */
@@ -193,5 +194,6 @@ typedef struct {
     size_t waiting_bytes; /* of joins' answers that wait for presence, or for the turn's end */
     size_t connects;      /* tokens being checked, sessions being recovered */
     size_t requests;      /* events not answered yet */
+    size_t writes;        /* messages and read marks that wait for the broker with most of them */
 } gateway_figures_t;
 gateway_figures_t gateway_core_figures(const gateway_core_t *self);

@@ -13,6 +13,7 @@ typedef enum {
     METRIC_JOIN_WAITING_BYTES,
     METRIC_CONNECTING,
     METRIC_REQUESTS_PENDING,
+    METRIC_WRITES_PENDING,
     METRIC_CONNECTS,
     METRIC_RECOVERIES,
     METRIC_RECOVERED_EVENTS,
@@ -82,6 +83,7 @@ typedef enum {
 /* Series of METRIC_UNAVAILABLE: which bound was reached. */
 typedef enum {
     BUSY_BUS,     /* requests that wait for a broker */
+    BUSY_WRITES,  /* messages and read marks that do */
     BUSY_SOCKET,  /* events of one socket that wait for an answer */
     BUSY_ROOMS,   /* conversations joined here */
     BUSY_MEMBERS, /* sockets times their conversations */

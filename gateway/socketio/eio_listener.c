@@ -10,6 +10,7 @@ enum {
     DEFAULT_CONNECTIONS = 60000,
     DEFAULT_IDLE_SECONDS = 75,
     DEFAULT_RECEIVE_MS = 30000,
+    DEFAULT_SOCKET_BUFFER_BYTES = 256 * 1024,
     BACKLOG = 1024,
 };
 
@@ -118,6 +119,8 @@ static void fill_defaults(eio_listener_options_t *options) {
         options->idle_timeout_seconds = DEFAULT_IDLE_SECONDS;
     if (!options->receive_timeout_ms)
         options->receive_timeout_ms = DEFAULT_RECEIVE_MS;
+    if (!options->socket_buffer_bytes)
+        options->socket_buffer_bytes = DEFAULT_SOCKET_BUFFER_BYTES;
 }
 
 static err_t bind_port(eio_listener_t *self) {
@@ -126,7 +129,11 @@ static err_t bind_port(eio_listener_t *self) {
     if (uv_ip4_addr(host, self->options.port, (struct sockaddr_in *)&address) != 0 &&
         uv_ip6_addr(host, self->options.port, (struct sockaddr_in6 *)&address) != 0)
         return ERR_IO;
+    /* Connections inherit them. The kernel may allow less. */
+    int receive = (int)self->options.socket_buffer_bytes, send = receive;
     if (uv_tcp_bind(&self->tcp, (const struct sockaddr *)&address, 0) != 0 ||
+        uv_recv_buffer_size((uv_handle_t *)&self->tcp, &receive) != 0 ||
+        uv_send_buffer_size((uv_handle_t *)&self->tcp, &send) != 0 ||
         uv_listen((uv_stream_t *)&self->tcp, BACKLOG, on_connection) != 0)
         return ERR_IO;
     int length = sizeof(address);

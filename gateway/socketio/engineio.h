@@ -88,6 +88,9 @@ typedef struct {
     uint32_t max_connections;
     uint32_t idle_timeout_seconds; /* of a kept-alive connection without a request; 0 = 75 */
     uint32_t receive_timeout_ms;   /* for a whole request, from its first byte; 0 = 30,000 */
+    /* The kernel's buffers of each connection, in each direction: what waits there is in nobody's
+     * count. 0 = 256 KiB. */
+    uint32_t socket_buffer_bytes;
     /* Asked for each GET that belongs to no server (health checks, say). NULL: 404 for all. */
     void (*on_get)(void *arg, const eio_request_t *request, eio_reply_t *reply_out);
     /* Told of each connection that is dropped because what came on it isn't HTTP, or too much of

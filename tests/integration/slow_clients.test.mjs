@@ -43,7 +43,7 @@ async function listener(system, user, conversationId) {
   return socket;
 }
 
-describe("with small limits", () => {
+describe("clients with small limits", () => {
   const MAX_TOTAL_OUTBOUND_BYTES = 16 * MIB;
   const MAX_CONNECTIONS = 60;
   let system, edge, pair;

@@ -33,10 +33,18 @@ static void send_typing(load_t *self, client_t *client, int64_t due_ns) {
 
 /* ---- what comes back ---- */
 
+static void write_acknowledged(load_t *self, const client_t *client, uint64_t seq, int64_t due_ns) {
+    char room[80];
+    load_room(self, client->index, room, sizeof(room));
+    fprintf(self->acknowledged, "%s %llu %lld\n", room, (unsigned long long)seq, (long long)due_ns);
+}
+
 static void on_acknowledged(load_t *self, client_t *client, str_t packet) {
     figures_t *figures = self->figures;
     if (!memmem(packet.p, packet.n, "\"ok\":true", 9)) {
         figures->refused++;
+        figures->refused_unfit += !memmem(packet.p, packet.n, "\"unavailable\"", 13) ||
+                                  number_after(packet, "\"retryAfterMs\":") == 0;
         if (!self->first_refusal[0])
             snprintf(self->first_refusal, sizeof(self->first_refusal), "%.*s", STR_ARG(packet));
         return;
@@ -46,6 +54,8 @@ static void on_acknowledged(load_t *self, client_t *client, str_t packet) {
     figures->acks_measured += is_measured(self, self->now_ns);
     if (is_measured(self, due_ns))
         histogram_add(&figures->acknowledged, self->now_ns - due_ns);
+    if (self->acknowledged)
+        write_acknowledged(self, client, number_after(packet, "\"seq\":"), due_ns);
     ledger_own(&self->ledgers[client->index], number_after(packet, "\"seq\":"));
     if (self->options.mode == MODE_MAX && self->now_ns < self->measure_to_ns)
         send_message(self, client, self->now_ns);
@@ -175,7 +185,9 @@ void drive(load_t *self) {
     }
     if (!closed_loop) /* what came due while the last turn lasted */
         send_open_loop(self, start, &number);
+    int64_t sent_ns = load_clock_ns();
     settle(self);
+    self->figures->settle_ns = load_clock_ns() - sent_ns;
     if (options->mode == MODE_TYPING)
         self->figures->lost =
             self->figures->sent - (self->figures->deliveries - self->figures->doubled);

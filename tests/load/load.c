@@ -11,6 +11,9 @@
  * seconds behind the report, for measuring memory. More connections than a process may have are
  * shared out among several.
  *
+ * --acknowledged FILE writes a line for each message acknowledged: conversation, seq, and the
+ * number that its text carries, to be compared with what is stored.
+ *
  * Prints one JSON object. Exit code 1 when anything was lost, doubled, out of order or refused, or
  * a client did not connect. Latencies count from the time an event was scheduled, so that no stall
  * hides; the first second of load isn't measured. */
@@ -183,15 +186,18 @@ static void report(const options_t *options, const figures_t *figures) {
         strbuf_printf(&out, ",\"acks_per_s\":%.1f,\"deliveries_per_s\":%.1f",
                       (double)figures->acks_measured / seconds,
                       (double)figures->deliveries_measured / seconds);
+        strbuf_printf(&out, ",\"settle_ms\":%lld", (long long)figures->settle_ns / 1000000);
         write_histogram(&out, "delivered", &figures->delivered);
         write_histogram(&out, "acknowledged", &figures->acknowledged);
         strbuf_printf(&out,
-                      ",\"unanswered\":%llu,\"refused\":%llu,\"lost\":%llu,\"doubled\":%llu,"
+                      ",\"unanswered\":%llu,\"refused\":%llu,\"refused_unfit\":%llu,\"lost\":%llu,"
+                      "\"doubled\":%llu,"
                       "\"out_of_order\":%llu",
                       (unsigned long long)(options->mode == MODE_TYPING
                                                ? 0
                                                : figures->sent - figures->acks - figures->refused),
-                      (unsigned long long)figures->refused, (unsigned long long)figures->lost,
+                      (unsigned long long)figures->refused,
+                      (unsigned long long)figures->refused_unfit, (unsigned long long)figures->lost,
                       (unsigned long long)figures->doubled,
                       (unsigned long long)figures->out_of_order);
     }
@@ -220,6 +226,8 @@ static void run_clients(const options_t *options, figures_t *figures, int report
     load.ledgers = xcalloc(options->connections, sizeof(*load.ledgers));
     if (options->mode == MODE_TYPING)
         load.typing = xcalloc(options->connections / 2, sizeof(*load.typing));
+    if (options->acknowledged)
+        load.acknowledged = fopen(options->acknowledged, "w");
     bool all_there = connect_all(&load) && (!options->join || join_all(&load));
     if (all_there && options->mode != MODE_CONNECT)
         drive(&load);
@@ -229,6 +237,9 @@ static void run_clients(const options_t *options, figures_t *figures, int report
         fprintf(stderr, "first refusal: %s\n", load.first_refusal);
     if (reported_fd >= 0 && write(reported_fd, "", 1) != 1)
         exit(1);
+    if (load.acknowledged)
+        fclose(load.acknowledged);
+    load.acknowledged = NULL;
     if (reported_fd < 0)
         report(options, figures);
     hold(&load);

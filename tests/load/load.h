@@ -1,6 +1,8 @@
 /* One run of the load generator: its clients, what they saw, and its phases. */
 #pragma once
 
+#include <stdio.h>
+
 #include "tests/load/client.h"
 #include "tests/load/histogram.h"
 #include "tests/load/ledger.h"
@@ -15,9 +17,10 @@ enum {
 typedef struct {
     uint64_t connected, joined, closed;
     uint64_t sent, deliveries, acks, refused;
+    uint64_t refused_unfit; /* … with another word than unavailable and a time to try again */
     uint64_t acks_measured, deliveries_measured;
     uint64_t lost, doubled, out_of_order;
-    int64_t connect_ns;
+    int64_t connect_ns, settle_ns; /* settle: from the last event sent to the last answer */
     histogram_t handshake, join, acknowledged, delivered;
 } figures_t;
 
@@ -38,6 +41,7 @@ typedef struct {
     int64_t now_ns;    /* when the bytes were there that are handled */
     int64_t measure_from_ns, measure_to_ns;
     figures_t *figures;
+    FILE *acknowledged; /* NULL: not wanted */
     const char *first_closed_because;
     char first_refusal[200];
 } load_t;

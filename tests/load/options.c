@@ -6,19 +6,13 @@
 static const char *const modes[] = {"connect", "chat", "typing", "max", "fanout", "rest"};
 
 static const struct option longs[] = {
-    {"server", required_argument, NULL, 'u'},
-    {"secret", required_argument, NULL, 'k'},
-    {"connections", required_argument, NULL, 'c'},
-    {"rate", required_argument, NULL, 'r'},
-    {"seconds", required_argument, NULL, 's'},
-    {"no-join", no_argument, NULL, 'n'},
-    {"hold", required_argument, NULL, 'h'},
-    {"in-flight", required_argument, NULL, 'f'},
-    {"room", required_argument, NULL, 'o'},
-    {"senders", required_argument, NULL, 'e'},
-    {"first-user", required_argument, NULL, 'i'},
-    {"settle", required_argument, NULL, 't'},
-    {0},
+    {"server", required_argument, NULL, 'u'},       {"secret", required_argument, NULL, 'k'},
+    {"connections", required_argument, NULL, 'c'},  {"rate", required_argument, NULL, 'r'},
+    {"seconds", required_argument, NULL, 's'},      {"no-join", no_argument, NULL, 'n'},
+    {"hold", required_argument, NULL, 'h'},         {"in-flight", required_argument, NULL, 'f'},
+    {"room", required_argument, NULL, 'o'},         {"senders", required_argument, NULL, 'e'},
+    {"first-user", required_argument, NULL, 'i'},   {"settle", required_argument, NULL, 't'},
+    {"acknowledged", required_argument, NULL, 'a'}, {0},
 };
 
 const char *options_mode_name(load_mode_t mode) {
@@ -31,7 +25,8 @@ static void usage(const char *problem) {
             " --server HOST:PORT[,HOST:PORT…] --secret S\n"
             "       [--connections N (at most %d; but for connect %d)] [--first-user ID]\n"
             "       [--rate R] [--seconds S] [--no-join] [--hold S] [--in-flight K]\n"
-            "       [--room CONVERSATION] [--senders N] [--settle S]\n",
+            "       [--room CONVERSATION] [--senders N] [--settle S]\n"
+            "       [--acknowledged FILE]\n",
             problem, CONNECTIONS_MAX, CONNECTIONS_PER_PROCESS);
     exit(2);
 }
@@ -93,6 +88,9 @@ static void parse_one(options_t *self, int option, char *value) {
         break;
     case 't':
         self->settle_seconds = (int64_t)number(value, 3600);
+        break;
+    case 'a':
+        self->acknowledged = value;
         break;
     case 'n':
         self->join = false;

@@ -25,7 +25,8 @@ typedef struct {
     size_t first_user;  /* the first connection's user id */
     double rate;        /* events a second */
     int64_t seconds, hold_seconds;
-    int64_t settle_seconds; /* the last deliveries may take this long */
+    int64_t settle_seconds;   /* the last deliveries may take this long */
+    const char *acknowledged; /* file for a line per message acknowledged; NULL: none */
     bool join;
 } options_t;
 

@@ -255,6 +255,7 @@ static void start(void *ctx) {
                                     .max_members = 1000,
                                     .max_interests = 1000,
                                     .max_waiting_bytes = 1 << 20,
+                                    .max_writes = tight ? 6 : 1000,
                                     .max_requests_per_session = tight ? 4 : 50,
                                     .metrics = self->metrics};
     self->process.asleep_until_ms = 0;

@@ -125,6 +125,8 @@ PARTS = {
     "deploy": Part("images and compose", preset="release", labels=("deploy",), jobs="1"),
     "soak": Part("half an hour of load and kills", preset="release", labels=("soak",), jobs="1"),
     "storm": Part("thousands reconnect at once", preset="release", labels=("storm",), jobs="1"),
+    "overload": Part("a minute of three times what the machine can do", preset="release",
+                     labels=("overload",), jobs="1", speaks=True),
     "bench": Part("the benchmark", preset="release", labels=("bench",), jobs="1", speaks=True),
 }
 DEFAULT_PARTS = ("build", "unit", "simulation", "fuzz", "integration", "protocol", "asan",

@@ -318,6 +318,7 @@ void scene_init(scene_t *self) {
         .max_members = 1000,
         .max_interests = 1000,
         .max_waiting_bytes = 1 << 20,
+        .max_writes = 1000,
         .max_requests_per_session = 20,
         .metrics = self->metrics,
     };

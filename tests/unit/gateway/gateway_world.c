@@ -121,6 +121,7 @@ world_t *world_new(void) {
                                            .max_members = 1000,
                                            .max_interests = 1000,
                                            .max_waiting_bytes = 1 << 20,
+                                           .max_writes = 1000,
                                            .max_requests_per_session = 1000,
                                            .metrics = self->metrics};
     self->core = gateway_core_new(&self->config, &world_ops, self);

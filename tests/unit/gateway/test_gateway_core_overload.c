@@ -69,6 +69,34 @@ TEST(typing_of_a_socket_with_many_events_under_way_is_left_out) {
     scene_fini(&scene);
 }
 
+/* Also those count whose socket has gone: they are on their way. */
+TEST(messages_that_wait_for_a_broker_are_bounded) {
+    (void)state;
+    scene_t scene;
+    scene_init(&scene);
+    scene.config.max_writes = 4;
+    scene_start(&scene);
+    scene_connect(&scene, "a");
+    scene_connect(&scene, "b");
+    send(&scene, 1);
+    send(&scene, 2);
+    scene_event(&scene, 1, "typing", IN_AB, 3);
+    assert_int_equal(scene_pending(&scene, MSG_TYPING), 1);
+    send(&scene, 4);
+    scene_event(&scene, 1, "typing", IN_AB, 5);
+    assert_int_equal(busy(&scene, BUSY_HINT), 1);
+    scene_disconnect(&scene, 1);
+    scene_event(&scene, 2, "mark_read", IN_AB, 6);
+    assert_int_equal(gateway_core_figures(scene.core).writes, 4);
+    scene_event(&scene, 2, "mark_read", IN_AB, 7);
+    assert_int_equal(busy(&scene, BUSY_WRITES), 1);
+    scene_error(&scene, MSG_SEND, CODE_UNAVAILABLE);
+    assert_int_equal(gateway_core_figures(scene.core).writes, 3);
+    scene_event(&scene, 2, "mark_read", IN_AB, 8);
+    assert_int_equal(scene_pending(&scene, MSG_MARK_READ), 2);
+    scene_fini(&scene);
+}
+
 static void typing_event(scene_t *scene, bool on) {
     proto_typing_event_encode(&(proto_typing_event_t){.on = on}, &scene->body);
     scene_deliver(scene, MSG_TYPING_EVENT, "conv_a_b", "c", 0);
@@ -136,6 +164,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(typing_is_left_out_before_any_message_is_refused),
         cmocka_unit_test(typing_of_a_socket_with_many_events_under_way_is_left_out),
+        cmocka_unit_test(messages_that_wait_for_a_broker_are_bounded),
         cmocka_unit_test(who_does_not_read_fast_enough_is_not_told_of_typing),
         cmocka_unit_test(memberships_are_bounded),
         cmocka_unit_test(answers_that_wait_for_presence_are_bounded_in_bytes),
