@@ -9,7 +9,9 @@ import {
   conversationPath,
   framesOf,
   item,
+  marksOf,
   ready,
+  settle,
   Site,
   texts,
   until,
@@ -112,6 +114,8 @@ test("sent turns to read when the other has the message in view, and not before"
   const mark = bubble(customer, "Have you seen this?").locator("[data-status]");
   await bubble(customer, "Have you seen this?").locator('[data-status="sent"]').waitFor();
   await item(photographer, "read-a").getByText("Have you seen this?").waitFor();
+  await settle(photographer);
+  assert.deepEqual(marksOf(photographer), []);
   assert.equal(await mark.getAttribute("data-status"), "sent");
   await item(photographer, "read-a").click();
   await bubble(customer, "Have you seen this?").locator('[data-status="read"]').waitFor();
@@ -138,6 +142,8 @@ test("a message that is scrolled out of view is not read", async () => {
   await photographer.getByRole("button", { name: "Go to the newest message" }).waitFor();
   await write(customer, "down here");
   await photographer.getByText("1 new message").waitFor();
+  await settle(photographer);
+  assert.equal(Math.max(...marksOf(photographer)), 40);
   assert.equal(
     await bubble(customer, "down here").locator("[data-status]").getAttribute("data-status"),
     "sent",
@@ -338,6 +344,8 @@ test("a hidden page is told of messages by a notification, if allowed", async ()
   );
   assert.deepEqual(asked, [{ title: "note-a", body: "Are you there?", tag: id }]);
   await until("the title's badge", async () => (await photographer.title()) === "(2) Parley");
+  await settle(photographer);
+  assert.deepEqual(marksOf(photographer), []);
   const mark = bubble(customer, "Are you there?").locator("[data-status]");
   assert.equal(await mark.getAttribute("data-status"), "sent");
   await setVisible(photographer, true);

@@ -221,6 +221,22 @@ export function framesOf(page) {
   return frames.get(page);
 }
 
+/**
+ * Waits until the page has told the server of what was in view, if it is going to: it gathers that for
+ * a quarter of a second, and a page's timers fire in the order of their times.
+ */
+export async function settle(page) {
+  await page.evaluate(() => new Promise((done) => setTimeout(done, 1000)));
+}
+
+/** The seqs up to which the page has said that they were read. */
+export function marksOf(page) {
+  return framesOf(page).sent.flatMap((frame) => {
+    const [, seq] = /^42\d+\["mark_read",.*"seq":(\d+)/.exec(frame) ?? [];
+    return seq ? [Number(seq)] : [];
+  });
+}
+
 /** The texts of the messages in view, in order. */
 export function texts(page) {
   return page.locator("[data-seq] [data-text], [data-pending] [data-text]").allTextContents();
