@@ -112,8 +112,18 @@ async function phone() {
     await item(ben, "Emil").waitFor();
     await ready(ben);
     await picture(ben, `phone-list-${colorScheme}`);
+    if (colorScheme === "light") await members(ben);
     await ben.context().close();
   }
+}
+
+/** A group, as who made it sees its members. */
+async function members(page) {
+  await item(page, "Summer wedding team").tap();
+  await bubble(page, "see you all").waitFor();
+  await page.getByRole("button", { name: "Members and details" }).tap();
+  await page.getByRole("button", { name: /^Remove .* from the group/ }).first().waitFor();
+  await picture(page, "phone-members-light");
 }
 
 async function lost() {
