@@ -51,11 +51,12 @@ static const config_schema_t schema = {
 };
 
 static const char *const variables[] = {
-    "INSTANCE", "BROKERS", "ADMIN_LISTEN", "LOG_LEVEL",    "DRAIN_SECONDS", "TEXT", "SECRET",
-    "NUMBER",   "ENABLED", "INTERVAL_MS",  "TIME_SECONDS", "WORD",          "LIST", "LISTEN"};
+    "INSTANCE",      "BROKERS", "BUS_KEYS", "BUS_PLAINTEXT", "ADMIN_LISTEN", "LOG_LEVEL",
+    "DRAIN_SECONDS", "TEXT",    "SECRET",   "NUMBER",        "ENABLED",      "INTERVAL_MS",
+    "TIME_SECONDS",  "WORD",    "LIST",     "LISTEN"};
 
 #define VARIABLES (sizeof(variables) / sizeof(variables[0]))
-#define SECRET_AT 6
+#define SECRET_AT 8
 
 typedef struct {
     char *values[VARIABLES]; /* NULL: unset */

@@ -72,12 +72,14 @@ TEST(a_trace_follows_its_event) {
         &scene,
         "ask SEND conv_a_b user=a session=1 trace=7 text=x client=k\n"
         "step 7 event_answered send_message ok session=1 seq=0 sockets=0\n"
-        "s1 ack 1 {\"ok\":true,\"message\":" MESSAGE("1", "k") "}\n"
-        "s1 new_message {\"seq\":2,\"senderId\":\"b\",\"clientId\":\"c2\"}\n"
-        "step 7 event_delivered new_message ok session=0 seq=2 sockets=1\n"
-        "step 7 event_answered send_message invalid_payload session=1 seq=0 sockets=0\n"
-        "s1 error {\"event\":\"send_message\",\"code\":\"invalid_payload\","
-        "\"message\":\"conversationId is missing\"}\n");
+        "s1 ack 1 {\"ok\":true,\"message\":" MESSAGE(
+            "1",
+            "k") "}\n"
+                 "s1 new_message {\"seq\":2,\"senderId\":\"b\",\"clientId\":\"c2\"}\n"
+                 "step 7 event_delivered new_message ok session=0 seq=2 sockets=1\n"
+                 "step 7 event_answered send_message invalid_payload session=1 seq=0 sockets=0\n"
+                 "s1 error {\"event\":\"send_message\",\"code\":\"invalid_payload\","
+                 "\"message\":\"conversationId is missing\"}\n");
     scene_fini(&scene);
 }
 
