@@ -4,7 +4,8 @@
 //   const anna = await site.open("anna", { name: "Anna Berg" });    // signed in, in a context of her own
 //   await site.stop();                    // fails if a page reported an error or broke the policy
 //
-// Everything is as ./parley up has it by default, the limits on rates too.
+// Everything is as ./parley up has it by default, the limits on rates too, but for what
+// Site.start({ environment }) sets.
 //
 // BUILD_DIR says which build to run (default build/dev). The page in web/dist must have been built.
 

@@ -160,9 +160,9 @@ export class SessionKeeper {
     } catch (error) {
       if (!isStillThere()) return;
       const code = error instanceof ParleyError ? error.code : "internal";
-      const isOver = Date.parse(session.expiresAt) <= Date.now();
-      if (isOver || code === "unauthorized" || code === "token_expired") this.refused();
-      else this.schedule(RETRY_MS);
+      const left = Date.parse(session.expiresAt) - Date.now();
+      if (left <= 0 || code === "unauthorized" || code === "token_expired") this.refused();
+      else this.schedule(Math.min(RETRY_MS, left));
     }
   }
 }
