@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <uthash.h>
+#include <utlist.h>
 
 #include "common/strbuf.h"
 
@@ -41,6 +42,7 @@ struct connection {
     size_t place; /* in room->members */
     strbuf_t in, out;
     strbuf_t held; /* a delivery that the next one overtakes */
+    connection_t *prev, *next;
 };
 
 typedef struct {
@@ -53,6 +55,7 @@ typedef struct {
 typedef struct {
     int epoll_fd, listen_fd;
     room_t *rooms;
+    connection_t *connections;
     connection_t **dirty;
     size_t dirty_count, dirty_capacity;
     faults_t faults;
@@ -312,8 +315,9 @@ static void on_bytes(server_t *self, connection_t *connection) {
     in->n -= done;
 }
 
-static void close_connection(connection_t *connection) {
+static void close_connection(server_t *self, connection_t *connection) {
     leave(connection);
+    DL_DELETE(self->connections, connection);
     close(connection->fd);
     strbuf_fini(&connection->in);
     strbuf_fini(&connection->out);
@@ -327,6 +331,7 @@ static void accept_all(server_t *self) {
         connection_t *connection = xcalloc(1, sizeof(*connection));
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
         connection->fd = fd;
+        DL_APPEND(self->connections, connection);
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         epoll_ctl(self->epoll_fd, EPOLL_CTL_ADD, fd, &event);
     }
@@ -350,7 +355,7 @@ static void on_event(server_t *self, connection_t *connection, uint32_t events) 
         for (size_t i = 0; i < self->dirty_count; i++)
             if (self->dirty[i] == connection)
                 self->dirty[i] = self->dirty[--self->dirty_count];
-        close_connection(connection);
+        close_connection(self, connection);
     }
 }
 
@@ -364,6 +369,20 @@ static void serve(server_t *self) {
             flush(self, self->dirty[i]);
         self->dirty_count = 0;
     }
+}
+
+static void close_all(server_t *self) {
+    room_t *room, *next;
+    while (self->connections)
+        close_connection(self, self->connections);
+    HASH_ITER(hh, self->rooms, room, next) {
+        HASH_DEL(self->rooms, room);
+        free(room->members);
+        free(room);
+    }
+    free(self->dirty);
+    close(self->listen_fd);
+    close(self->epoll_fd);
 }
 
 /* ---- beginning ---- */
@@ -439,5 +458,6 @@ int main(int argc, char **argv) {
            (unsigned long long)faults->lost, (unsigned long long)faults->muted,
            (unsigned long long)faults->repeated, (unsigned long long)faults->swapped,
            (unsigned long long)faults->stalled);
+    close_all(&server);
     return 0;
 }
