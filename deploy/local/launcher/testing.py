@@ -19,7 +19,7 @@ from launcher.settings import ROOT
 JOBS = str(os.cpu_count() or 2)
 
 # What the parts that run the release build need of it.
-RELEASE_TARGETS = [*build.TARGETS, "parley_load"]
+RELEASE_TARGETS = [*build.TARGETS, "parley_load", "cost_programs"]
 
 # Variables of a running instance that must not leak into the tests.
 OWN_VARIABLES = ("PORT", "BIND", "PARLEY_HOME", "PARLEY_BUILD_DIR", "DATABASE_URL", "JWT_SECRET",
