@@ -18,8 +18,10 @@
  * a client did not connect. Latencies count from the time an event was scheduled, so that no stall
  * hides; the first second of load isn't measured. */
 #include <errno.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -276,6 +278,7 @@ static void run_processes(const options_t *options, figures_t *sum) {
         own.first_user = options->first_user + i * each;
         own.connections = i + 1 < count ? each : options->connections - i * each;
         if (fork() == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
             run_clients(&own, &parts[i], reported[1]);
             exit(0);
         }

@@ -9,7 +9,7 @@
 #include "tests/load/options.h"
 
 enum {
-    PHASE_SECONDS = 60,  /* connecting or joining may take this long */
+    PHASE_SECONDS = 300, /* connecting or joining may take this long */
     WARM_UP_SECONDS = 1, /* of load before anything is measured */
 };
 

@@ -1,6 +1,8 @@
 // Parley beside its peers on this machine, in turns (A B A B), so that whatever else the machine does hits all.
 //
 //   ./parley bench [--full] [--only CELL,…] [--rounds N] [--seconds N]
+//   ./parley bench --growth [--messages N]      see growth.mjs
+//   ./parley bench --idle SESSIONS [--minutes N]
 //
 // Prints each figure's median and spread over the rounds, and how many times better Parley is. Writes all that was
 // measured to bench.json, and with --full the plots too, into build/bench/. Fails when a message was lost, doubled,
@@ -15,8 +17,10 @@ import { parseArgs } from "node:util";
 import { Database } from "../../integration/harness/system.mjs";
 import { cells, MEMBERS, membersCell, rateCell, RATES } from "./cells.mjs";
 import { buildDir, NodePeer, Parley, RawPeer } from "./contestants.mjs";
+import { growMessages, growServices, growSessions } from "./growth.mjs";
+import { idle } from "./idle.mjs";
 import { memory, perSession } from "./memory.mjs";
-import { drawAll } from "./plots.mjs";
+import { drawAll, drawGrowth } from "./plots.mjs";
 
 const { values: options } = parseArgs({
   options: {
@@ -24,6 +28,10 @@ const { values: options } = parseArgs({
     only: { type: "string" },
     rounds: { type: "string" },
     seconds: { type: "string" },
+    growth: { type: "boolean", default: false },
+    messages: { type: "string", default: "1000000" },
+    idle: { type: "string" },
+    minutes: { type: "string", default: "5" },
     out: { type: "string", default: resolve(buildDir, "../bench") },
   },
 });
@@ -201,17 +209,64 @@ function print(rows) {
   for (const row of rows) console.log(row.map((text, i) => text.padEnd(widths[i] ?? 0)).join("  ").trimEnd());
 }
 
-const chosen = cells.filter(({ name }) => isWanted(name));
+function showAll(chosen) {
+  const reports = Object.values(result.cells).flatMap((cell) => Object.values(cell).flat());
+  if (reports.length)
+    print([["processors that other work kept busy", "", show(reports.map(({ others }) => others), { unit: "", digits: 2 }),
+      "", ""]]);
+  print([...chosen.flatMap(rowsOf), ...(result.memory ? memoryRows() : [])]);
+  writeFileSync(join(options.out, "bench.json"), `${JSON.stringify(result, null, 1)}\n`);
+}
+
+async function compare() {
+  const chosen = cells.filter(({ name }) => isWanted(name));
+  const withPlots = options.full && !wanted;
+  if (isWanted("memory")) await runMemory();
+  await withContestants(Object.keys(starters), async (contestants) => {
+    await runCells(contestants, chosen);
+    if (withPlots) await runSweeps(contestants);
+    showAll(chosen); // before they are stopped: what was measured counts, whatever stopping finds
+    if (withPlots) drawAll(options.out, result);
+  });
+}
+
+async function grow() {
+  const sizes = [1000, 10_000, 100_000, 1_000_000, 10_000_000].filter((size) => size <= Number(options.messages));
+  const result = {
+    messages: await growMessages(sizes),
+    sessions: await growSessions([0, 2000, 8000, 17_000]),
+    services: await growServices([[1, 1], [2, 1], [4, 1], [1, 2], [2, 2]]),
+  };
+  const cpu = (parts) => Object.entries(parts).filter(([, us]) => us >= 1).map(([name, us]) => `${name} ${us}`).join(", ");
+  const call = ({ us, p50, p99 }) => `${us} µs, p50 ${p50.toFixed(1)}, p99 ${p99.toFixed(1)} ms`;
+  print([["messages stored", "history page", "list of conversations", "send (REST)"],
+    ...result.messages.map((point) =>
+      [`${point.messages}`, call(point.history), call(point.list), call(point.send)])]);
+  print([["idle sessions", "rooms", "1,000 messages/s: p50, p99", "processor time for each, µs"],
+    ...result.sessions.map((point) =>
+      [`${point.sessions}`, `${point.rooms}`, `${point.p50.toFixed(1)} ms, ${point.p99.toFixed(1)} ms`, cpu(point.cpu)])]);
+  print([["gateways", "brokers", "messages/s", "processor time for each, µs"],
+    ...result.services.map((point) =>
+      [`${point.gateways}`, `${point.brokers}`, `${Math.round(point.messages)}`, cpu(point.cpu)])]);
+  if (![...result.sessions, ...result.services].every(({ good }) => good)) process.exitCode = 1;
+  writeFileSync(join(options.out, "growth.json"), `${JSON.stringify(result, null, 1)}\n`);
+  drawGrowth(options.out, result);
+}
+
+async function rest() {
+  const result = await idle(Number(options.idle), Number(options.minutes));
+  const rows = Object.entries(result.services).map(([name, { processes, bytes, cpu }]) =>
+    [name, `${processes}`, `${(bytes / 1e6).toFixed(1)} MB`, `${(cpu * 100).toFixed(2)} %`]);
+  const total = Object.values(result.services).reduce((sum, { cpu }) => sum + cpu, 0);
+  console.log(`${result.connected} connected and ${result.joined} joined (${result.rate}/s), idle for ${result.seconds} s; ` +
+    `${(total * 100).toFixed(1)} % of one processor in all; load average ${result.loadavg.toFixed(1)}`);
+  print([["service", "processes", "private memory", "of one processor"], ...rows]);
+  if (result.joined !== Number(options.idle) || !result.wereThere) process.exitCode = 1;
+  writeFileSync(join(options.out, "idle.json"), `${JSON.stringify(result, null, 1)}\n`);
+}
+
 mkdirSync(options.out, { recursive: true });
-if (isWanted("memory")) await runMemory();
-await withContestants(Object.keys(starters), async (contestants) => {
-  await runCells(contestants, chosen);
-  if (options.full && !wanted) await runSweeps(contestants);
-});
-const others = Object.values(result.cells).flatMap((cell) => Object.values(cell).flat()).map((report) => report.others);
-if (others.length)
-  print([["processors that other work kept busy", "", show(others, { unit: "", digits: 2 }), "", ""]]);
-print([...chosen.flatMap(rowsOf), ...(result.memory ? memoryRows() : [])]);
-writeFileSync(join(options.out, "bench.json"), `${JSON.stringify(result, null, 1)}\n`);
-if (options.full && !wanted) drawAll(options.out, result);
+if (options.idle) await rest();
+else if (options.growth) await grow();
+else await compare();
 say(`written: ${options.out}`);

@@ -10,7 +10,7 @@ import { buildDir } from "./contestants.mjs";
 const TICKS = 100; // a second, in /proc/stat
 
 /** Seconds that a process's threads have run. */
-function secondsOf(pid) {
+export function secondsOf(pid) {
   try {
     return readdirSync(`/proc/${pid}/task`)
       .map((task) => Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, "utf8").split(" ")[0]) / 1e9)

@@ -3,7 +3,8 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 
-const COLOURS = { parley: "#1a7f37", "node-batched": "#cf222e", "node-single": "#bc4c00", raw: "#57606a" };
+const COLOURS = { history: "#0969da", list: "#8250df", send: "#1a7f37", gateway: "#0969da", broker: "#8250df",
+  "persist-worker": "#1a7f37", postgresql: "#bc4c00", parley: "#1a7f37", "node-batched": "#cf222e", "node-single": "#bc4c00", raw: "#57606a" };
 
 /** curves: [{name, points: [[x, y], …]}]. */
 export function plot(file, { title, x, y, logX = true, logY = true, curves }) {
@@ -50,5 +51,19 @@ export function drawAll(folder, { rates, members, memory }) {
       points: points.map((point) =>
         [point.connections, Object.values(point.bytes).reduce((a, b) => a + b, 0) / 1e6]),
     })),
+  });
+}
+
+/** Of a growth run: what a message and a call cost. */
+export function drawGrowth(folder, { messages, sessions }) {
+  plot(join(folder, "growth-messages.svg"), {
+    title: "processor time of a call, all services and PostgreSQL", x: "messages stored", y: "µs", logY: false,
+    curves: ["history", "list", "send"].map((name) =>
+      ({ name, points: messages.map((point) => [point.messages, point[name].us]) })),
+  });
+  plot(join(folder, "growth-sessions.svg"), {
+    title: "processor time of a message, at 1,000/s", x: "idle joined sessions", y: "µs", logX: false, logY: false,
+    curves: ["gateway", "broker", "persist-worker", "postgresql"].map((name) =>
+      ({ name, points: sessions.map((point) => [point.sessions, point.cpu[name]]) })),
   });
 }
