@@ -24,7 +24,7 @@ edge.write_configuration(made)
 export class Edge {
   static async start(system, variables = {}) {
     const self = new Edge();
-    self.port = await freePort();
+    self.port = await freePort(ADMIN_OFFSET);
     const home = join(system.directory, "edge");
     mkdirSync(home);
     const port = (address) => Number(address.split(":")[1]);

@@ -8,6 +8,7 @@
 
 import { execFileSync, spawn } from "node:child_process";
 import { createHmac, randomBytes } from "node:crypto";
+import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { createWriteStream, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
@@ -22,6 +23,8 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), "../../..");
 const buildDir = resolve(root, process.env.BUILD_DIR ?? "build/dev");
 const READY_MS = 30_000;
 const STOP_MS = 20_000;
+const FIRST_PORT = 61_000;
+const PORTS = 4_500;
 const FAULTS = /AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|assertion failed|dangling/;
 
 /** Makes keys for the links between services in a directory (BUS_KEYS). */
@@ -40,14 +43,37 @@ export async function until(what, probe, ms = 10_000) {
   }
 }
 
-export async function freePort() {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
+/** What `open` gives, or null when the address is taken. */
+function listening(open) {
+  return new Promise((done) => {
+    const opened = open();
+    opened.once("error", () => done(null)).once("listening", () => done(opened));
+  });
+}
+
+/** Whether the port is nobody's. It is ours then: this process holds the UDP port of the same number, so
+ * that a test beside this one passes it over. */
+async function claim(port) {
+  const held = await listening(() => createSocket("udp4").bind({ port, address: "127.0.0.1", exclusive: true }));
+  if (!held) return false;
+  const tried = await listening(() => createServer().listen(port, "127.0.0.1"));
+  held.unref();
+  if (!tried) {
+    held.close();
+    return false;
+  }
+  tried.close();
+  await once(tried, "close");
+  return true;
+}
+
+/** A port for a service of a test, to start on again and again: above those that the kernel gives to
+ * connections, which come and go meanwhile. With `offset`, the port so far above it is free as well. */
+export async function freePort(offset = 0) {
+  for (;;) {
+    const port = FIRST_PORT + Math.floor(Math.random() * (PORTS - offset));
+    if ((await claim(port)) && (!offset || (await claim(port + offset)))) return port;
+  }
 }
 
 function base64url(data) {
