@@ -2,7 +2,6 @@
  * when the database or the broker goes away. */
 #include "worker_world.h"
 
-#include <libpq-fe.h>
 #include <signal.h>
 
 #include "common/clock.h"
@@ -11,25 +10,8 @@ static worker_world_t *world;
 
 static const char GROUP[] = "group_0190a0b0-0000-7000-8000-000000000001";
 
-/* The first field of a query, as C text; freed by the caller. */
-static char *query(const char *sql) {
-    PGconn *connection = PQconnectdb(getenv("DATABASE_URL"));
-    PGresult *result = PQexec(connection, sql);
-    ExecStatusType status = PQresultStatus(result);
-    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
-        fail_msg("%s", PQresultErrorMessage(result));
-    char *text = str_dup(str_from(PQntuples(result) ? PQgetvalue(result, 0, 0) : ""));
-    PQclear(result);
-    PQfinish(connection);
-    return text;
-}
-
-static void run(const char *sql) {
-    free(query(sql));
-}
-
 static void assert_query(const char *sql, const char *wanted) {
-    char *text = query(sql);
+    char *text = worker_world_query(sql);
     assert_string_equal(text, wanted);
     free(text);
 }
@@ -46,7 +28,7 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
     (void)state;
     worker_world_free(&world);
-    run("truncate users, conversations, participants, messages, member_changes cascade");
+    worker_world_empty();
     return 0;
 }
 
@@ -200,7 +182,8 @@ static void test_join(void **state) {
 static void test_join_truncated(void **state) {
     (void)state;
     worker_world_stored(world, worker_world_send(world, "conv_1_2", "2", "first", "x"));
-    run("insert into messages (conversation_id, seq, id, sender_id, client_id, text, created_at)"
+    worker_world_run(
+        "insert into messages (conversation_id, seq, id, sender_id, client_id, text, created_at)"
         " select 'conv_1_2', n, gen_random_uuid(), '1', n::text, 'x', now()"
         " from generate_series(2, 600) as n;"
         " update conversations set head_seq = 600");
@@ -216,7 +199,7 @@ static void test_join_truncated(void **state) {
     assert_int_equal(joined.messages.n, 100);
     assert_int_equal(joined.truncated, 0);
     /* Long texts: as many as fit, the rest with the next join. */
-    run("update messages set text = repeat('x', 8000)");
+    worker_world_run("update messages set text = repeat('x', 8000)");
     heard = worker_world_answer(world, worker_world_join(world, "conv_1_2", "1", 400),
                                 MSG_CONVERSATION);
     assert_int_equal(proto_conversation_decode(heard->envelope.body, world->arena, &joined), OK);
@@ -285,8 +268,8 @@ static void test_connections_killed(void **state) {
         snprintf(client_id, sizeof(client_id), "%zu", i);
         jobs[i] = worker_world_send(world, i % 2 ? "conv_1_2" : "conv_1_3", "1", client_id, "x");
         if (i % 50 == 0)
-            run("select pg_terminate_backend(pid) from pg_stat_activity"
-                " where application_name like 'parley/%'");
+            worker_world_run("select pg_terminate_backend(pid) from pg_stat_activity"
+                             " where application_name like 'parley/%'");
         worker_world_turn(world, 1);
     }
     for (size_t i = 0; i < JOBS; i++)
@@ -295,7 +278,7 @@ static void test_connections_killed(void **state) {
 }
 
 static pid_t postmaster(void) {
-    char *directory = query("show data_directory"), path[300];
+    char *directory = worker_world_query("show data_directory"), path[300];
     long pid = 0;
     snprintf(path, sizeof(path), "%s/postmaster.pid", directory);
     free(directory);
@@ -308,8 +291,8 @@ static pid_t postmaster(void) {
 
 static void test_database_frozen(void **state) {
     (void)state;
-    char *pids = query("select string_agg(pid::text, ' ') from pg_stat_activity"
-                       " where application_name like 'parley/%'");
+    char *pids = worker_world_query("select string_agg(pid::text, ' ') from pg_stat_activity"
+                                    " where application_name like 'parley/%'");
     pid_t server = postmaster();
     kill(server, SIGSTOP);
     for (char *p = pids; *p; p += strspn(p, " "))
@@ -379,8 +362,8 @@ static void test_drained_under_load(void **state) {
 static void test_truncated_behind_its_back(void **state) {
     (void)state;
     worker_world_stored(world, worker_world_send(world, "conv_1_2", "1", "a", "x"));
-    run("truncate users, conversations, participants, messages cascade");
-    run("insert into users (id, name, role) values ('2', 'Bob', 'customer')");
+    worker_world_run("truncate users, conversations, participants, messages cascade");
+    worker_world_run("insert into users (id, name, role) values ('2', 'Bob', 'customer')");
     assert_int_equal(
         worker_world_stored(world, worker_world_send(world, "conv_1_2", "1", "b", "x")), 1);
 }

@@ -1,21 +1,9 @@
 /* Conversations of more than two, who is told of what, and lists: through the whole worker. */
 #include "worker_world.h"
 
-#include <libpq-fe.h>
-
 static worker_world_t *world;
 
 static const char GROUP[] = "group_0190a0b0-0000-7000-8000-000000000001";
-
-static void run(const char *sql) {
-    PGconn *connection = PQconnectdb(getenv("DATABASE_URL"));
-    PGresult *result = PQexec(connection, sql);
-    ExecStatusType status = PQresultStatus(result);
-    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
-        fail_msg("%s", PQresultErrorMessage(result));
-    PQclear(result);
-    PQfinish(connection);
-}
 
 static int set_up(void **state) {
     (void)state;
@@ -29,7 +17,7 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
     (void)state;
     worker_world_free(&world);
-    run("truncate users, conversations, participants, messages, member_changes cascade");
+    worker_world_empty();
     return 0;
 }
 
@@ -176,7 +164,8 @@ static void test_add_and_remove(void **state) {
 static void test_members_have_a_bound(void **state) {
     (void)state;
     make_group();
-    run("insert into users (id, name, role) select 'u' || n, 'U', 'customer'"
+    worker_world_run(
+        "insert into users (id, name, role) select 'u' || n, 'U', 'customer'"
         " from generate_series(1, 997) n;"
         " insert into participants (conversation_id, user_id, joined_at)"
         " select conversation_id, 'u' || n, now() from conversations, generate_series(1, 996) n");
@@ -191,7 +180,7 @@ static void test_lists(void **state) {
     for (size_t i = 0; i < 3; i++)
         worker_world_stored(world, worker_world_send(world, rooms[i], rooms[i] + 7, "a", "x"));
     worker_world_stored(world, worker_world_send(world, "conv_1_2", "2", "b", "latest"));
-    run("update users set name = 'Bob' where id = '2'");
+    worker_world_run("update users set name = 'Bob' where id = '2'");
     const char *json = worker_world_json(world, list("1", "", 2));
     assert_contains(json, "{\"conversations\":[{\"id\":\"conv_1_2\",\"kind\":\"direct\","
                           "\"participants\":[{\"id\":\"1\",\"name\":\"Ann\",\"role\":\"customer\","
@@ -249,7 +238,7 @@ static void test_an_offender_is_alone(void **state) {
     (void)state;
     enum { JOBS = 200 };
     uint64_t jobs[JOBS];
-    run("alter table messages add constraint refused check (text <> 'offender')");
+    worker_world_run("alter table messages add constraint refused check (text <> 'offender')");
     for (size_t i = 0; i < JOBS; i++) {
         char client_id[16];
         snprintf(client_id, sizeof(client_id), "%zu", i);
@@ -263,7 +252,7 @@ static void test_an_offender_is_alone(void **state) {
         else
             assert_int_equal(worker_world_stored(world, jobs[i]), ++wanted[i % 2]);
     }
-    run("alter table messages drop constraint refused");
+    worker_world_run("alter table messages drop constraint refused");
 }
 
 int main(void) {

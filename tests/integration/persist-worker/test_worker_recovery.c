@@ -1,7 +1,6 @@
 /* What a session that is recovered asks for, through the whole worker. */
 #include "worker_world.h"
 
-#include <libpq-fe.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,16 +11,6 @@ static worker_world_t *world;
 
 static const char GROUP[] = "group_0190a0b0-0000-7000-8000-000000000001";
 static const char OTHER[] = "group_0190a0b0-0000-7000-8000-000000000002";
-
-static void run(const char *sql) {
-    PGconn *connection = PQconnectdb(getenv("DATABASE_URL"));
-    PGresult *result = PQexec(connection, sql);
-    ExecStatusType status = PQresultStatus(result);
-    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
-        fail_msg("%s", PQresultErrorMessage(result));
-    PQclear(result);
-    PQfinish(connection);
-}
 
 static int set_up(void **state) {
     (void)state;
@@ -35,7 +24,7 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
     (void)state;
     worker_world_free(&world);
-    run("truncate users, conversations, participants, messages, member_changes cascade");
+    worker_world_empty();
     return 0;
 }
 
@@ -210,15 +199,17 @@ static void test_changes_of_direct_ones_and_activity(void **state) {
 
 static void test_more_changes_than_are_told(void **state) {
     (void)state;
-    run("insert into conversations (conversation_id, kind, creator_id, created_at,"
-        " last_activity_at) select 'group_' || i, 'group', '1', now(), now()"
-        " from generate_series(1, 100) i");
-    run("insert into member_changes (conversation_id, members_version, user_id, added, changed_by,"
+    worker_world_run("insert into conversations (conversation_id, kind, creator_id, created_at,"
+                     " last_activity_at) select 'group_' || i, 'group', '1', now(), now()"
+                     " from generate_series(1, 100) i");
+    worker_world_run(
+        "insert into member_changes (conversation_id, members_version, user_id, added, changed_by,"
         " changed_at) select 'group_' || i, 2, '2', false, '1', now()"
         " from generate_series(1, 99) i");
     assert_int_equal(changes("2", 0).events.n, 99);
     assert_int_equal(changes("2", 0).truncated, 0);
-    run("insert into member_changes (conversation_id, members_version, user_id, added, changed_by,"
+    worker_world_run(
+        "insert into member_changes (conversation_id, members_version, user_id, added, changed_by,"
         " changed_at) values ('group_100', 2, '2', false, '1', now())");
     assert_int_equal(changes("2", 0).events.n, 0);
     assert_int_equal(changes("2", 0).truncated, 1);

@@ -1,6 +1,7 @@
 #include "worker_world.h"
 
 #include <ftw.h>
+#include <libpq-fe.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -226,6 +227,27 @@ static void make_keys(worker_world_t *self) {
     assert_int_equal(keygen_fill(self->keys, &report, &problem), OK);
     strbuf_fini(&report);
     strbuf_fini(&problem);
+}
+
+char *worker_world_query(const char *sql) {
+    PGconn *connection = PQconnectdb(getenv("DATABASE_URL"));
+    PGresult *result = PQexec(connection, sql);
+    ExecStatusType status = PQresultStatus(result);
+    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
+        fail_msg("%s", PQresultErrorMessage(result));
+    char *text = str_dup(str_from(PQntuples(result) ? PQgetvalue(result, 0, 0) : ""));
+    PQclear(result);
+    PQfinish(connection);
+    return text;
+}
+
+void worker_world_run(const char *sql) {
+    free(worker_world_query(sql));
+}
+
+void worker_world_empty(void) {
+    worker_world_run(
+        "truncate users, conversations, participants, messages, member_changes cascade");
 }
 
 worker_world_t *worker_world_new(void) {

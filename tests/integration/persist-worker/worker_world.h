@@ -64,6 +64,13 @@ size_t worker_world_count(worker_world_t *self, uint64_t job);
 /* Runs the loop once more, at most this long. */
 void worker_world_turn(worker_world_t *self, uint64_t ms);
 
+/* Runs a statement in the database itself; returns the first field of what it answers, as C text
+ * that the caller frees. */
+char *worker_world_query(const char *sql);
+void worker_world_run(const char *sql);
+/* Leaves the tables empty. */
+void worker_world_empty(void);
+
 /* Jobs in short. */
 uint64_t worker_world_send(worker_world_t *self, const char *room, const char *user,
                            const char *client_id, const char *text);
