@@ -76,6 +76,11 @@ void scene_start(scene_t *self);
 /* Tells the core of every socket's end, frees it, and checks that nothing is left. */
 void scene_fini(scene_t *self);
 
+/* The acknowledgement of what is refused for the time being. */
+#define UNAVAILABLE(message)                                                                       \
+    "{\"ok\":false,\"error\":{\"code\":\"unavailable\",\"message\":\"" message                     \
+    "\",\"retryAfterMs\":1000}}\n"
+
 /* The effects since the last call must be exactly these lines. */
 #define scene_expect(self, text)                                                                   \
     do {                                                                                           \

@@ -5,9 +5,6 @@
 #define SEND(text, client)                                                                         \
     "{\"conversationId\":\"conv_a_b\",\"text\":\"" text "\",\"clientId\":\"" client "\"}"
 #define MESSAGE(seq, client) "{\"seq\":" seq ",\"senderId\":\"a\",\"clientId\":\"" client "\"}"
-#define UNAVAILABLE(message)                                                                       \
-    "{\"ok\":false,\"error\":{\"code\":\"unavailable\",\"message\":\"" message                     \
-    "\",\"retryAfterMs\":1000}}\n"
 
 static void start(scene_t *scene) {
     scene_init(scene);

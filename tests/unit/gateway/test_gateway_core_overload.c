@@ -3,9 +3,6 @@
 
 #define TEST(name) static void name(void **state)
 #define IN_AB "{\"conversationId\":\"conv_a_b\"}"
-#define UNAVAILABLE(message)                                                                       \
-    "{\"ok\":false,\"error\":{\"code\":\"unavailable\",\"message\":\"" message                     \
-    "\",\"retryAfterMs\":1000}}\n"
 
 static void start(scene_t *scene) {
     scene_init(scene);
