@@ -28,13 +28,6 @@ void idgen_format(const idgen_uuid_t *uuid, char text_out[IDGEN_UUID_TEXT + 1]) 
     *to = '\0';
 }
 
-/* The value of a lower-case hexadecimal digit, or -1. */
-static int digit_value(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 err_t idgen_parse(str_t text, idgen_uuid_t *uuid_out) {
     if (text.n != IDGEN_UUID_TEXT)
         return ERR_INVALID;
@@ -42,8 +35,8 @@ err_t idgen_parse(str_t text, idgen_uuid_t *uuid_out) {
     for (size_t i = 0; i < sizeof(uuid_out->bytes); i++) {
         if (hyphen_before(i) && *from++ != '-')
             return ERR_INVALID;
-        int high = digit_value(from[0]);
-        int low = digit_value(from[1]);
+        int high = str_hex_value(from[0]);
+        int low = str_hex_value(from[1]);
         if (high < 0 || low < 0)
             return ERR_INVALID;
         uuid_out->bytes[i] = (uint8_t)(high << 4 | low);

@@ -45,6 +45,13 @@ str_t str_take_line(str_t *rest);
 /* Cuts the first word off `rest`, up to a blank or the end. */
 str_t str_take_word(str_t *rest);
 
+/* The value of a lower-case hexadecimal digit, or -1. */
+static inline int str_hex_value(char c) {
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 /* Compares as memcmp does, a shorter prefix first: <0, 0 or >0. */
 int str_compare(str_t a, str_t b);
 

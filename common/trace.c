@@ -11,15 +11,8 @@ enum {
     UUID_TEXT = TRACE_TEXT + 4,
 };
 
-/* The value of a lower-case hexadecimal digit, or -1. */
-static int digit_value(char c) {
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static uint8_t byte_at(const char *digits) {
-    return (uint8_t)(digit_value(digits[0]) * 16 + digit_value(digits[1]));
+    return (uint8_t)(str_hex_value(digits[0]) * 16 + str_hex_value(digits[1]));
 }
 
 bool trace_is_set(const trace_t *trace) {
@@ -42,7 +35,7 @@ const char *trace_format(const trace_t *trace, char text_out[TRACE_TEXT + 1]) {
 static err_t parse_digits(const char digits[TRACE_TEXT], bool sampled, trace_t *trace_out) {
     trace_t trace = {.sampled = sampled};
     for (size_t i = 0; i < TRACE_TEXT; i++) {
-        if (digit_value(digits[i]) < 0)
+        if (str_hex_value(digits[i]) < 0)
             return ERR_INVALID;
     }
     for (size_t i = 0; i < TRACE_ID_BYTES; i++)
@@ -57,7 +50,7 @@ static err_t parse_digits(const char digits[TRACE_TEXT], bool sampled, trace_t *
 static bool has_form(str_t text) {
     for (size_t i = 0; i < WHOLE; i++) {
         bool hyphen = i == ID_START - 1 || i == PARENT_START - 1 || i == FLAGS_START - 1;
-        if (hyphen ? text.p[i] != '-' : digit_value(text.p[i]) < 0)
+        if (hyphen ? text.p[i] != '-' : str_hex_value(text.p[i]) < 0)
             return false;
     }
     return true;

@@ -11,13 +11,6 @@ log_level_t trace_log_level(const trace_t *trace) {
     return trace->sampled ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
 }
 
-/* Without the incarnation behind a name. */
-static str_t name_of(str_t peer) {
-    const char *slash = peer.n ? memrchr(peer.p, '/', peer.n) : NULL;
-    bool is_endpoint = peer.n && memchr(peer.p, ':', peer.n);
-    return slash && !is_endpoint ? (str_t){peer.p, (size_t)(slash - peer.p)} : peer;
-}
-
 void trace_log_frame(const char *event, str_t peer, str_t frame) {
     envelope_t envelope;
     bool sampled = frame.n >= ENVELOPE_HEAD_BYTES && (frame.p[1] & ENVELOPE_SAMPLED);
@@ -27,8 +20,7 @@ void trace_log_frame(const char *event, str_t peer, str_t frame) {
     const char *type = proto_name(envelope.type);
     bool is_reply = envelope.flags & ENVELOPE_REPLY;
     log_step(&envelope.trace, event, log_text("type", type ? type : "unknown"),
-             log_str("peer", name_of(peer)),
-             log_u64(is_reply ? "answers" : "request", envelope.request_id),
+             log_str("peer", peer), log_u64(is_reply ? "answers" : "request", envelope.request_id),
              log_text("code", is_reply ? code_name((code_t)envelope.code) : ""),
              log_str("room", envelope.room), log_str("user", envelope.user),
              log_u64("session", envelope.session), log_u64("bytes", frame.n));

@@ -21,5 +21,5 @@ log_level_t trace_log_level(const trace_t *trace);
     } while (0)
 
 /* A step for a frame of the bus, `event` being envelope_sent or envelope_received. Heartbeats are
- * no step. `peer` is whom it goes to or comes from: an endpoint, or a routing id (name/…). */
+ * no step. `peer` is whom it goes to or comes from: an endpoint, or an instance's name. */
 void trace_log_frame(const char *event, str_t peer, str_t frame);
