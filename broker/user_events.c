@@ -67,13 +67,12 @@ static void answer_if_told(user_events_t *self, user_event_t *event, int64_t now
 
 /* What a gateway gets: `id` 0 wants no answer. */
 static envelope_t made_of(const envelope_t *request, uint64_t id) {
-    envelope_t made = {.type = request->type,
-                       .request_id = id,
-                       .room = request->room,
-                       .user = request->user,
-                       .body = request->body};
-    made.trace = request->trace;
-    return made;
+    return (envelope_t){.type = request->type,
+                        .request_id = id,
+                        .trace = request->trace,
+                        .room = request->room,
+                        .user = request->user,
+                        .body = request->body};
 }
 
 static void tell(user_events_t *self, user_event_t *event, peer_t *gateway) {
