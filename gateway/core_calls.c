@@ -129,9 +129,8 @@ static void answer_stored(call_t *call, str_t message) {
 }
 
 static member_t *member_of(const call_t *call) {
-    const gateway_core_t *self = call->request.core;
-    const room_t *room = call->session ? rooms_find(self->rooms, call->room) : NULL;
-    return room ? rooms_find_member(self->rooms, room, call->session->number) : NULL;
+    const rooms_t *rooms = call->request.core->rooms;
+    return call->session ? rooms_member_of(rooms, call->room, call->session->number) : NULL;
 }
 
 static err_t on_stored(call_t *call, const envelope_t *reply) {

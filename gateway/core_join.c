@@ -124,8 +124,7 @@ void core_leave_event(gateway_core_t *self, session_t *session, const event_payl
                                 .kind = EVENT_LEAVE_CONVERSATION,
                                 .name = STR("leave_conversation"),
                                 .ack = ack};
-    const room_t *room = rooms_find(self->rooms, payload->conversation_id);
-    member_t *member = room ? rooms_find_member(self->rooms, room, session->number) : NULL;
+    member_t *member = rooms_member_of(self->rooms, payload->conversation_id, session->number);
     if (member) {
         core_failure_t why = core_failure(CODE_CONFLICT, left_meanwhile);
         core_leave(self, member, &why);

@@ -43,17 +43,11 @@ err_t core_on_expel(gateway_core_t *self, const envelope_t *envelope) {
     return OK;
 }
 
-static member_t *member_of(const gateway_core_t *self, const session_t *session,
-                           str_t conversation) {
-    const room_t *room = rooms_find(self->rooms, conversation);
-    return room ? rooms_find_member(self->rooms, room, session->number) : NULL;
-}
-
 /* A member is told of its removal by what ends its membership: this event may be early. Who was
  * told so isn't told again. */
 static bool is_told_of_removal(const gateway_core_t *self, session_t *session, str_t conversation) {
     bool told = session->removed_from == siphash(conversation);
-    member_t *member = member_of(self, session, conversation);
+    member_t *member = rooms_member_of(self->rooms, conversation, session->number);
     if (member) {
         member->removal_due = true;
         return true;
@@ -64,14 +58,14 @@ static bool is_told_of_removal(const gateway_core_t *self, session_t *session, s
 }
 
 static void tell_update(gateway_core_t *self, session_t *session, const proto_user_event_t *event) {
-    if (member_of(self, session, event->conversation_id))
+    if (rooms_member_of(self->rooms, event->conversation_id, session->number))
         return;
     core_count(self, METRIC_EVENTS_OUT, OUT_CONVERSATION);
     core_emit(self, session, event->event, event->payload);
 }
 
 static void note_addition(const gateway_core_t *self, session_t *session, str_t conversation) {
-    member_t *member = member_of(self, session, conversation);
+    member_t *member = rooms_member_of(self->rooms, conversation, session->number);
     if (member)
         member->removal_due = false;
     if (session->removed_from == siphash(conversation))
@@ -81,7 +75,7 @@ static void note_addition(const gateway_core_t *self, session_t *session, str_t 
 /* An addition or a removal. */
 static void tell_change(gateway_core_t *self, session_t *session, const proto_user_event_t *event) {
     bool removal = str_eq(event->event, STR("conversation_removed"));
-    if (core_recovery_has_told(session, event))
+    if (core_replay_has_told(session, event))
         return;
     if (event->at_ms > session->changes_ms)
         session->changes_ms = event->at_ms;

@@ -271,8 +271,14 @@ void core_recovery_abort(recovery_t *recovery);
 void core_recovery_drop(recovery_t *recovery);
 void core_recovery_tick(gateway_core_t *self, int64_t now_ms);
 void core_recovery_flush(gateway_core_t *self);
-/* Whether the session was told of this change when it was recovered. */
-bool core_recovery_has_told(const session_t *session, const proto_user_event_t *event);
+
+/* ---- core_replay.c ---- */
+
+/* All of its joins are answered. */
+void core_replay(gateway_core_t *self, session_t *session, const recovery_offset_t *offset,
+                 const proto_changed_t *changed);
+/* Whether the session was told of this change then. */
+bool core_replay_has_told(const session_t *session, const proto_user_event_t *event);
 
 /* ---- core_position.c ---- */
 

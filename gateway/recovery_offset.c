@@ -46,26 +46,20 @@ static bool is_generation(str_t text) {
     return text.n <= RECOVERY_GENERATION_MAX;
 }
 
-static err_t take_last_number(str_t *rest, uint64_t *value_out) {
-    err_t err = str_to_u64(*rest, INT64_MAX, value_out);
-    *rest = (str_t){0};
-    return err;
-}
-
 static err_t parse_head(str_t head, recovery_offset_t *offset) {
     if (!str_eq(take(&head, ','), STR("1")) || !head.p)
         return ERR_INVALID;
     offset->generation = take(&head, ',');
     if (!head.p || !is_generation(offset->generation))
         return ERR_INVALID;
-    return take_last_number(&head, &offset->changes_ms);
+    return str_to_u64(head, INT64_MAX, &offset->changes_ms);
 }
 
 static err_t parse_room(str_t text, recovery_offset_t *offset) {
     recovery_room_t room = {.name = take(&text, ',')};
     if (!ids_is_conversation(room.name) || !text.p ||
         str_to_u64(take(&text, ','), INT64_MAX, &room.seq) != OK || !text.p ||
-        take_last_number(&text, &room.read_ms) != OK)
+        str_to_u64(text, INT64_MAX, &room.read_ms) != OK)
         return ERR_INVALID;
     for (size_t i = 0; i < offset->n; i++) {
         if (str_eq(offset->rooms[i].name, room.name))

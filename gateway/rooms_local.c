@@ -125,6 +125,11 @@ member_t *rooms_find_member(const rooms_t *self, const room_t *room, uint64_t se
     return NULL;
 }
 
+member_t *rooms_member_of(const rooms_t *self, str_t name, uint64_t session_number) {
+    const room_t *room = rooms_find(self, name);
+    return room ? rooms_find_member(self, room, session_number) : NULL;
+}
+
 member_t *rooms_add_member(rooms_t *self, room_t *room, session_t *session) {
     if (self->member_count >= self->bucket_count * CHAIN_LENGTH)
         grow_buckets(self);

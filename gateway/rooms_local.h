@@ -111,6 +111,8 @@ size_t rooms_count(const rooms_t *self);
 size_t rooms_member_count(const rooms_t *self);
 
 member_t *rooms_find_member(const rooms_t *self, const room_t *room, uint64_t session_number);
+/* The same by the room's name; NULL too when there is no such room here. */
+member_t *rooms_member_of(const rooms_t *self, str_t name, uint64_t session_number);
 /* A new member, which has had nothing and isn't placed. Not one already. */
 member_t *rooms_add_member(rooms_t *self, room_t *room, session_t *session);
 /* Takes it out. Its joins must be gone. The room goes with its last member. */

@@ -63,20 +63,20 @@ static void on_connect(void *arg, sio_connect_t *connect) {
 
 /* Every event is a trace of its own, linked to its connection's. */
 static trace_t trace_of_event(sockets_t *self, const session_t *session, const sio_event_t *event) {
+    const event_rule_t *rule = events_rule(events_kind(event->name));
     uint8_t random[TRACE_ID_BYTES];
     randombytes_buf(random, sizeof(random));
     trace_context_t context = trace_context_next(&session->context, random);
     /* Too many and too little to be chosen unasked. */
-    if (events_rule(events_kind(event->name))->rate == RATE_TYPING && context.wish == TRACE_OPEN)
+    if (rule->rate == RATE_TYPING && context.wish == TRACE_OPEN)
         context.wish = TRACE_DECLINED;
     trace_sampler_decide(&self->sampler, &context, clock_now_ms());
     if (trace_is_logged(&context.trace)) {
         char link[TRACE_TEXT + 1];
         log_step(&context.trace, "event_received",
                  log_text("link", trace_format(&session->context.trace, link)),
-                 log_text("type", events_rule(events_kind(event->name))->name),
-                 log_u64("session", session->number), log_str("user", user_id_of(session->user)),
-                 log_u64("bytes", event->json.n));
+                 log_text("type", rule->name), log_u64("session", session->number),
+                 log_str("user", user_id_of(session->user)), log_u64("bytes", event->json.n));
     }
     return context.trace;
 }
